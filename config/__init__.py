@@ -1,0 +1,1 @@
+"""What may be set without touching code: settings, taxonomy, reply texts, logs."""

@@ -1,0 +1,324 @@
+"""`Settings` from ``odzew.toml`` and the environment, checked whole at start.
+
+Any value can be overridden by an environment variable: ``ODZEW_DATABASE__URL``. Secrets come from
+the environment or from files (``password_env``, ``password_file``), never from the TOML, and are
+read only where they are used, so that no object that could be printed holds one.
+"""
+
+import ipaddress
+import os
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.errors import PermanentError
+
+LANGUAGES = ("pl", "en", "de", "cs", "uk")
+Language = Literal["pl", "en", "de", "cs", "uk"]
+Security = Literal["tls", "starttls", "none"]
+
+
+class ConfigurationError(PermanentError):
+    """The configuration is wrong; the message names the key, what was found, what is allowed."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise ValueError(f"{name!r} is not a time zone such as 'Europe/Warsaw'") from None
+    return name
+
+
+def _start(value: object) -> object:
+    if isinstance(value, date) or value in ("now", "all", "archive"):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("allowed: 'now', 'all', 'archive' or a date such as 2026-11-01") from None
+
+
+def _after_import(value: str) -> str:
+    if value in ("leave", "keyword", "seen") or (value.startswith("move:") and value[5:].strip()):
+        return value
+    raise ValueError("allowed: 'leave', 'keyword', 'seen' or 'move:<folder>'")
+
+
+def _lower(values: list[str]) -> list[str]:
+    return [value.strip().lower() for value in values]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+Names = Annotated[list[str], AfterValidator(_lower)]
+
+
+class Section(BaseModel):
+    """A table of the TOML file; an unknown key is an error, not a silent typing mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Login(Section):
+    """A server we log in to: host, port, how the line is protected, and where the secret is."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    security: Security
+    username: str = ""
+    password_env: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = Field(
+        default=None, description="certificates to trust instead of the system's"
+    )
+
+    @model_validator(mode="after")
+    def _no_plain_text_over_a_network(self) -> Self:
+        if self.security == "none" and not is_loopback(self.host):
+            raise ValueError(
+                f"security = 'none' is allowed only on this machine, not for {self.host!r}; "
+                "use 'tls' or 'starttls'"
+            )
+        return self
+
+    def secret(self) -> str:
+        """The password or access token; raises ConfigurationError where there is none."""
+        return read_secret(self.password_env, self.password_file, owner=f"{self.host}:{self.port}")
+
+
+def read_secret(env: str, file: Path | None, *, owner: str) -> str:
+    if env:
+        value = os.environ.get(env, "")
+        if not value:
+            raise ConfigurationError(
+                f"the environment variable {env} with the secret of {owner} is not set; "
+                "set it, or name a file by password_file"
+            )
+        return value
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the file {file} with the secret of {owner} cannot be read: {error.strerror}"
+            ) from error
+    raise ConfigurationError(
+        f"no secret is configured for {owner}; set password_env or password_file"
+    )
+
+
+class Shop(Section):
+    name: str = "Sklep"
+    address: str = Field(default="", description="legal name and address, closes each reply")
+    privacy_url: str = Field(default="", description="where the data protection notice is")
+    language: Language = "pl"
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Warsaw"
+    country: str = Field(default="PL", description="whose public holidays count")
+    own_domains: Names = []
+    trusted_forwarders: Names = []
+
+
+class Database(Section):
+    url: str = "sqlite:///var/odzew.db"
+
+
+class Mailbox(Login):
+    name: str = Field(min_length=1)
+    port: int = Field(default=993, ge=1, le=65535)
+    security: Security = "tls"
+    oauth: Literal["", "google", "microsoft"] = ""
+    oauth_client_id: str = ""
+    oauth_tenant: str = ""
+    oauth_token_env: str = ""
+    folders: list[str] = Field(default=["INBOX"], min_length=1)
+    start: Annotated[Literal["now", "all", "archive"] | date, BeforeValidator(_start)] = "now"
+    after_import: Annotated[str, AfterValidator(_after_import)] = "leave"
+    poll_seconds: int = Field(default=60, ge=1)
+    idle: bool = True
+    shop: str = Field(default="", description="another brand: its name")
+    language: Language | None = None
+    sender: str = ""
+
+    @model_validator(mode="after")
+    def _has_a_way_in(self) -> Self:
+        if self.oauth and not self.oauth_token_env:
+            raise ValueError("oauth needs oauth_token_env, the variable with the access token")
+        return self
+
+    def secret(self) -> str:
+        if self.oauth:
+            return read_secret(self.oauth_token_env, None, owner=f"mailbox {self.name!r}")
+        return read_secret(self.password_env, self.password_file, owner=f"mailbox {self.name!r}")
+
+
+class Smtp(Login):
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Security = "starttls"
+    sender: str = Field(description="RFC 5322 mailbox: name <address>")
+    retry_seconds: list[int] = Field(default=[60, 900, 3600, 14400, 43200], min_length=1)
+
+
+class Storage(Section):
+    path: Path = Path("var")
+    max_bytes: int = Field(default=50 * 1024 * 1024, ge=64 * 1024)
+
+
+class Triage(Section):
+    taxonomy: str = ""
+
+
+class Mail(Section):
+    trusted_hosts: Names = []
+    authserv_ids: Names = []
+    trusted_sealers: Names = []
+
+
+class ContactForm(Section):
+    sender: str
+
+
+class Group(Section):
+    address: str
+
+
+class Relay(Section):
+    domain: str
+
+
+class Alerts(Section):
+    webhook_env: str = ""
+
+
+class Acknowledgements(Section):
+    enabled: bool = True
+    max_age_hours: int = Field(default=168, ge=1)
+    per_address_per_day: int = Field(default=3, ge=0)
+    per_domain_per_hour: int = Field(default=20, ge=0)
+    per_mailbox_per_hour: int = Field(default=200, ge=0)
+    breaker_factor: int = Field(default=5, ge=0)
+    never: Names = []
+    templates: Path | None = Field(default=None, description="the shop's own reply texts")
+
+
+class Web(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    trusted_proxy: str = Field(default="", description="address of the TLS proxy in front")
+
+    @model_validator(mode="after")
+    def _plain_http_stays_at_home(self) -> Self:
+        if not is_loopback(self.host) and not self.trusted_proxy:
+            raise ValueError(
+                f"host {self.host!r} is reachable by others over plain HTTP; put a TLS proxy in "
+                "front and name it by trusted_proxy, or use 127.0.0.1"
+            )
+        return self
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ODZEW_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    shop: Shop = Shop()
+    database: Database = Database()
+    mailboxes: list[Mailbox] = []
+    smtp: Smtp | None = None
+    storage: Storage = Storage()
+    triage: Triage = Triage()
+    mail: Mail = Mail()
+    contact_forms: list[ContactForm] = []
+    groups: list[Group] = []
+    relays: list[Relay] = []
+    alerts: Alerts = Alerts()
+    acknowledgements: Acknowledgements = Acknowledgements()
+    web: Web = Web()
+
+    @model_validator(mode="after")
+    def _mailbox_names_are_unique(self) -> Self:
+        names = [mailbox.name for mailbox in self.mailboxes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two mailboxes are named {name!r}; each needs its own name")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    def mailbox(self, name: str) -> Mailbox | None:
+        return next((mailbox for mailbox in self.mailboxes if mailbox.name == name), None)
+
+    def with_changes(self, **sections: Any) -> "Settings":
+        return self.model_copy(update=sections)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and check the configuration.
+
+    path: the TOML file; None means ``ODZEW_CONFIG``, else ``odzew.toml`` in the working directory.
+    Raises ConfigurationError with one sentence per wrong key.
+    """
+    path = path or Path(os.environ.get("ODZEW_CONFIG", "odzew.toml"))
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path} does not exist; copy odzew.example.toml and edit it, or try `odzew demo`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_explain(path, error))) from None
+
+
+def _explain(path: Path, error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        if problem["type"] == "extra_forbidden":
+            hint = "this key is not known; see odzew.example.toml"
+            if "password" in key or "secret" in key or "token" in key:
+                hint = "secrets are never in this file; use password_env or password_file"
+            sentences.append(f"{path}: {key}: {hint}")
+        elif problem["type"] == "missing":
+            sentences.append(f"{path}: {key}: this key is missing")
+        else:
+            found = problem["input"]
+            shown = f" (found {found!r})" if isinstance(found, (str, int, float, bool)) else ""
+            message = problem["msg"].removeprefix("Value error, ")
+            sentences.append(f"{path}: {key}: {message}{shown}")
+    return sentences

@@ -1,0 +1,1 @@
+"""Making and judging classifiers: data set, training, calibration, evaluation, versions."""

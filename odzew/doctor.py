@@ -1,0 +1,173 @@
+"""What `odzew doctor` tries, and what to do about each finding."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from email.utils import parseaddr
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from config.errors import OdzewError
+from config.replies import ReplyValues, problems
+from config.settings import Mailbox, Settings, load_settings
+from config.taxonomy import Taxonomy
+from storage.database import DATABASE_DOWN, Engine, explain, migrate, open_database, open_session
+from storage.files import FileStore
+from storage.mail import count_ledger, find_cursor, outcome_counts
+
+LEAST_FREE = 1024**3  # bytes
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(config: Path | None) -> Iterator[Finding]:
+    """Try everything that odzew needs, one finding at a time; nothing is changed or sent."""
+    try:
+        settings = load_settings(config)
+        taxonomy = Taxonomy.load(settings.triage.taxonomy or None)
+    except OdzewError as error:
+        yield Finding("configuration", False, str(error), "correct the file and try again")
+        return
+    yield Finding(
+        "configuration",
+        True,
+        f"{len(settings.mailboxes)} mailboxes, {len(taxonomy.active_causes)} causes",
+    )
+    engine = open_database(settings.database.url)
+    database = _tried("database", lambda: _database(engine), "start it, or correct database.url")
+    yield database
+    yield _tried("disk", lambda: _disk(settings), "free some space, or correct storage.path")
+    yield _tried("replies", lambda: _replies(settings), "correct the shop's own templates")
+    if not settings.mailboxes:
+        yield Finding(
+            "mailboxes", False, "none is configured", "add a [[mailboxes]] table to odzew.toml"
+        )
+    for mailbox in settings.mailboxes:
+        yield _tried(
+            f"mailbox {mailbox.name}",
+            partial(_mailbox, mailbox, engine if database.ok else None),
+            "see the connecting guide in the README",
+        )
+    yield _tried("smtp", lambda: _smtp(settings), "correct the [smtp] table")
+    yield _tried("classifier", lambda: _classifier(engine, database.ok), "odzew classifiers list")
+    yield _clock()
+
+
+def _tried(check: str, do: Callable[[], str], advice: str) -> Finding:
+    try:
+        return Finding(check, True, do())
+    except OdzewError as error:
+        return Finding(check, False, str(error), advice)
+    except OSError as error:
+        return Finding(check, False, f"{error.strerror}: {error.filename}", advice)
+
+
+class _Wrong(OdzewError):
+    """A finding that is no exception elsewhere."""
+
+
+def _database(engine: Engine) -> str:
+    try:
+        migrate(engine)
+        with open_session(engine) as session:
+            rows, counts = count_ledger(session), outcome_counts(session)
+    except DATABASE_DOWN as error:
+        raise _Wrong(explain(engine, error)) from error
+    if rows != sum(counts.values()):
+        raise _Wrong(f"the ledger has {rows} rows but {sum(counts.values())} outcomes")
+    aside = counts.get("quarantined", 0)
+    if aside:
+        raise _Wrong(f"{aside} of {rows} messages are set aside; see `odzew ledger`")
+    return f"{engine.dialect.name}, {rows} messages, each with one outcome"
+
+
+def _disk(settings: Settings) -> str:
+    root = settings.storage.path
+    root.mkdir(parents=True, exist_ok=True)
+    FileStore(root).put(b"odzew doctor")
+    free = shutil.disk_usage(root).free
+    if free < LEAST_FREE:
+        raise _Wrong(f"only {free // 1024**2} MiB are free in {root}")
+    return f"{root} is writable, {free // 1024**3} GiB free"
+
+
+def _replies(settings: Settings) -> str:
+    sender = settings.smtp.sender if settings.smtp else "Sklep <sklep@sklep.example>"
+    contact = "\n".join(part for part in (settings.shop.address, parseaddr(sender)[1]) if part)
+    wrong = problems(
+        ReplyValues(
+            shop_name=settings.shop.name,
+            shop_contact=contact,
+            reference="ODZ-2026-000001",
+            received_at=datetime.now(UTC),
+            timezone=settings.shop.timezone,
+            privacy_link=settings.shop.privacy_url,
+        ),
+        folder=settings.acknowledgements.templates,
+    )
+    if wrong:
+        raise _Wrong("; ".join(wrong))
+    return "every template says what it must and nothing that it must not"
+
+
+def _mailbox(mailbox: Mailbox, engine: Engine | None) -> str:
+    from worker.imap import connect, open_folder
+
+    found = []
+    with connect(mailbox) as client:
+        for name in mailbox.folders:
+            folder = open_folder(client, mailbox, name)
+            found.append(f"{name}: {folder.exists} messages")
+            if engine is None or mailbox.start in ("now", "archive"):
+                continue
+            with open_session(engine) as session:
+                first = find_cursor(session, mailbox.name, name) is None
+            if first:
+                since = mailbox.start if isinstance(mailbox.start, date) else None
+                uids = folder.uids_after(0, since=since)
+                size = sum(entry.size for entry in folder.envelopes(uids).values())
+                found.append(f"the first pull takes {len(uids)} of them, {size // 1024**2} MB")
+    return "; ".join(found)
+
+
+def _smtp(settings: Settings) -> str:
+    from worker.smtp import connect
+
+    if settings.smtp is None:
+        raise _Wrong("no [smtp] table: nothing is acknowledged")
+    with connect(settings.smtp):
+        return f"{settings.smtp.host}:{settings.smtp.port} accepts us"
+
+
+def _classifier(engine: Engine, database_ok: bool) -> str:
+    from triage.triager import Triager
+
+    from models.registry import active_folder, default_folder
+
+    folder = default_folder()
+    if database_ok:
+        with open_session(engine) as session:
+            folder = active_folder(session) or folder
+    triager = Triager.load(folder, encoder_folder=default_folder())
+    [result] = triager.triage([("Reklamacja", "Przyszedł stłuczony wazon, proszę o wymianę.")])
+    return f"{result.classifier} reads a test mail as {result.cause}, {result.urgency}"
+
+
+def _clock() -> Finding:
+    now = datetime.now(UTC)
+    # The legal clock stands on this one; a machine without a battery starts in 1970.
+    newest = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
+    ok = now >= newest
+    advice = "" if ok else "set the clock, for example by an NTP service"
+    return Finding("clock", ok, f"{now:%Y-%m-%d %H:%M} UTC", advice)

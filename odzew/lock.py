@@ -1,0 +1,101 @@
+"""The lock files: exact versions of everything, to run odzew and, on top of that, to test it.
+
+pip resolves what pyproject.toml and ``requirements-dev.in`` ask for, without installing it. Only
+names and versions are kept, so each machine fetches from where its own pip is told to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from odzew.debian import SetupError, say
+
+HEADER = """\
+# Made by `make lock` from {sources} with Python {python}: do not edit.
+"""
+# What PyTorch brings along only where its build for GPUs is installed.
+ONLY_ON_SOME_MACHINES = re.compile(r"nvidia-|cuda-|triton$")
+
+
+def write(python: Path, root: Path, *, upgrade: bool) -> None:
+    """Write both lock files.
+
+    python: the environment's, whose version decides what fits: use the oldest supported one.
+    upgrade: take the newest versions; otherwise those locked now stay where they still fit.
+    Raises SetupError when there is no environment or pip finds no solution.
+    """
+    if not python.exists():
+        raise SetupError("there is no .venv yet: run python3 -m odzew.setup --test first")
+    run_lock, test_lock = root / "requirements.lock", root / "requirements-dev.lock"
+    locked = [] if upgrade else [path for path in (run_lock, test_lock) if path.exists()]
+    version = _python_version(python)
+
+    to_run = _resolve(python, _asked_for(root), keep=locked)
+    _write_pins(
+        run_lock, to_run, HEADER.format(sources="pyproject.toml", python=version), without={}
+    )
+    asked = (root / "requirements-dev.in").read_text("utf-8").splitlines()
+    pins = [f"{name}=={number}" for name, number in to_run.items()]
+    to_test = _resolve(python, [*pins, *asked], keep=locked)
+    sources = "requirements-dev.in, on top of requirements.lock,"
+    _write_pins(test_lock, to_test, HEADER.format(sources=sources, python=version), without=to_run)
+
+
+def _asked_for(root: Path) -> list[str]:
+    import tomllib  # not in the Python that the set-up may be started with
+
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"].get("optional-dependencies", {})
+    # `make run` shows the demo, and the build tool installs odzew itself.
+    return [
+        *project["project"]["dependencies"],
+        *extras.get("demo", []),
+        *project["build-system"]["requires"],
+    ]
+
+
+def _python_version(python: Path) -> str:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run(
+        [str(python), "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def _resolve(python: Path, requirements: list[str], *, keep: list[Path]) -> dict[str, str]:
+    """Name to version of everything that the requirements need, without local version parts."""
+    wanted = [line for line in map(_without_comment, requirements) if line]
+    say(f"resolving {len(wanted)} requirements")
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    command += ["--dry-run", "--ignore-installed", "--report", "-"]
+    done = subprocess.run(
+        [*command, *(f"--constraint={path}" for path in keep), *wanted],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        raise SetupError(
+            f"pip found no versions that fit together: {errors[0] if errors else done.stderr} "
+            "(perhaps --upgrade lets them)"
+        )
+    report: dict[str, Any] = json.loads(done.stdout)
+    found = {item["metadata"]["name"]: item["metadata"]["version"] for item in report["install"]}
+    return {
+        name: found[name].split("+")[0]
+        for name in sorted(found, key=str.lower)
+        if not ONLY_ON_SOME_MACHINES.match(name.lower())
+    }
+
+
+def _without_comment(line: str) -> str:
+    return line.split("#")[0].strip()
+
+
+def _write_pins(path: Path, pins: dict[str, str], header: str, *, without: dict[str, str]) -> None:
+    kept = [f"{name}=={version}\n" for name, version in pins.items() if name not in without]
+    path.write_text(header + "".join(kept), "utf-8")
+    say(f"{path.name}: {len(kept)} packages")

@@ -1,0 +1,40 @@
+"""What the command line prints: tables for people, one JSON object a line for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
+    """One object a line, UTF-8."""
+    for value in objects:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; what customers wrote is shown as it is, never read as markup."""
+    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(cell)) for cell in row))
+    console.print(table)
+
+
+def say(line: str) -> None:
+    console.print(Text(_shown(line)))
+
+
+def _shown(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    # Control characters could drive the terminal (E-10).
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)

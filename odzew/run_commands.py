@@ -1,0 +1,159 @@
+"""Commands that stay: the worker, the page, or both in one process."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.errors import PermanentError
+from config.logs import set_up_logging
+from odzew.opening import open_and_migrate, open_context
+from odzew.options import Config
+from odzew.output import errors, say
+from storage.database import Engine
+
+if TYPE_CHECKING:
+    from worker.context import Context
+
+Steps = Annotated[
+    str, typer.Option("--steps", help="Only these of pull,ingest,assign,deliver,retrain.")
+]
+
+
+def run(config: Config = None) -> None:
+    """The worker and the page in one process. Example: odzew run"""
+    set_up_logging()
+    context = open_context(config)
+    with page(context), stop_on_signal(context):
+        work(context)
+
+
+def worker(
+    once: Annotated[
+        bool, typer.Option("--once", help="Until nothing is due any more, then exit.")
+    ] = False,
+    steps: Steps = "pull,ingest,assign,deliver,retrain",
+    config: Config = None,
+) -> None:
+    """The scheduled worker alone. Example: odzew worker --once"""
+    from worker.pipeline import STEPS
+
+    only = [name.strip() for name in steps.split(",") if name.strip()]
+    for name in only:
+        if name not in STEPS:
+            raise PermanentError(f"--steps: {name!r} is not a step; allowed: {', '.join(STEPS)}")
+    set_up_logging()
+    context = open_context(config)
+    with stop_on_signal(context):
+        if not once:
+            work(context, only)
+        elif work_once(context, only):
+            sys.exit(1)
+
+
+def web(config: Config = None) -> None:
+    """The page alone. Example: odzew web"""
+    from config.settings import load_settings
+    from config.taxonomy import Taxonomy
+    from storage.columns import utc_now
+    from storage.files import FileStore
+    from web.app import create_app
+    from web.server import serve
+
+    set_up_logging()
+    settings = load_settings(config)
+    engine = open_and_migrate(settings)
+    taxonomy = Taxonomy.load(Path(settings.triage.taxonomy) if settings.triage.taxonomy else None)
+    app = create_app(settings, engine, taxonomy, FileStore(settings.storage.path), clock=utc_now)
+    greet(engine, f"http://{settings.web.host}:{settings.web.port}/")
+    serve(app, settings.web.host, settings.web.port)
+
+
+def work_once(context: "Context", only: list[str] | None = None) -> list[str]:
+    """Work until nothing is due; say and return what went wrong, a sentence each."""
+    from worker.only_worker import only_worker
+    from worker.pipeline import STEPS, run_once
+
+    with only_worker(context):
+        prepare_classifier(context)
+        problems = run_once(context, only=only or STEPS)
+    for problem in problems:
+        errors.print(f"odzew: {problem}", markup=False, highlight=False)
+    return problems
+
+
+def work(context: "Context", only: list[str] | None = None) -> None:
+    """Run the steps on their schedule until somebody asks us to stop."""
+    from worker import scheduler
+    from worker.context import known_addresses
+    from worker.only_worker import only_worker
+    from worker.parser_process import ParserProcess
+    from worker.pipeline import STEPS, build_steps
+
+    with only_worker(context):
+        prepare_classifier(context)
+        parser = ParserProcess(known_addresses(context.settings))
+        running = scheduler.start(build_steps(context, parser, only=only or STEPS), context)
+        context.stopping.wait()
+        clean = scheduler.stop(running, context)
+        parser.close()
+    if not clean:
+        # A step hangs in a server's silence. Its rows come free by themselves when it is gone.
+        os._exit(0)
+
+
+def prepare_classifier(context: "Context") -> None:
+    from models.registry import ensure_default
+    from storage.database import open_session
+
+    with open_session(context.engine) as session:
+        ensure_default(session, now=context.clock())
+
+
+@contextmanager
+def page(context: "Context") -> Iterator[None]:
+    """The page in a thread beside the worker."""
+    from web.app import create_app
+    from web.server import serving
+
+    settings = context.settings
+    app = create_app(settings, context.engine, context.taxonomy, context.files, clock=context.clock)
+    with serving(app, settings.web.host, settings.web.port) as url:
+        greet(context.engine, url)
+        yield
+
+
+def greet(engine: Engine, url: str) -> None:
+    """Say where the page is; where nobody can sign in yet, make the first admin and a link."""
+    from odzew.first_admin import first_link
+
+    say(f"The page: {url}")
+    link = first_link(engine)
+    if link:
+        say(f"Nobody can sign in yet. Within an hour, open {url.rstrip('/')}{link}")
+
+
+@contextmanager
+def stop_on_signal(context: "Context") -> Iterator[None]:
+    """SIGTERM and SIGINT ask for a clean stop; the second one ends the process at once."""
+
+    def ask(_signal: int, _frame: object) -> None:
+        if context.stopping.is_set():
+            os._exit(1)
+        context.stopping.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

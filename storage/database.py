@@ -1,0 +1,150 @@
+"""Opening the database and bringing its schema up to date."""
+
+import logging
+import secrets
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlmodel import Session, create_engine
+
+from config.errors import PermanentError, TemporaryError
+from storage.tables import Instance
+
+__all__ = [
+    "DATABASE_DOWN",
+    "DatabaseNewer",
+    "DatabaseUnreachable",
+    "Engine",
+    "Session",
+    "database_file",
+    "migrate",
+    "open_database",
+    "open_session",
+]
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+# What the driver raises when the database is away, locked, read-only or full: nothing about a row.
+DATABASE_DOWN = (OperationalError, InterfaceError)
+
+
+class DatabaseNewer(PermanentError):
+    """The schema was made by a newer odzew; running on would damage it."""
+
+
+class DatabaseUnreachable(TemporaryError):
+    """No connection, or a file that cannot be written."""
+
+
+def open_database(url: str) -> Engine:
+    """Open SQLite or PostgreSQL by its SQLAlchemy URL; nothing is connected yet.
+
+    Raises PermanentError when the URL is not one of these.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise PermanentError(f"database.url {url!r} is not a database URL: {error}") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise PermanentError(
+            f"database.url names {parsed.get_backend_name()!r}; "
+            "allowed: sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME"
+        )
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+    except (NoSuchModuleError, ArgumentError) as error:
+        raise PermanentError(f"database.url cannot be used: {error}") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_sqlite_pragmas)
+    return engine
+
+
+def open_session(engine: Engine) -> Session:
+    """A session whose rows stay readable after a commit.
+
+    So a claimed row can be worked on with no transaction open.
+    """
+    return Session(engine, expire_on_commit=False)
+
+
+def database_file(engine: Engine) -> Path | None:
+    """The SQLite file, or None for a database server or a database in memory."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        return None
+    return Path(name)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to this code's revision and make sure the instance row is there.
+
+    Raises DatabaseNewer when the database knows a revision that this code does not, and
+    DatabaseUnreachable when it cannot be connected to or written.
+    """
+    file = database_file(engine)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    try:
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        with engine.begin() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+            if current is not None and not _is_known(scripts, current):
+                raise DatabaseNewer(
+                    f"the database is at revision {current}, which this version of odzew does not "
+                    "know: it was written by a newer one; install that version again"
+                )
+            if current != scripts.get_current_head():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        with open_session(engine) as session:
+            if session.get(Instance, 1) is None:
+                session.add(
+                    Instance(shop_id=secrets.token_hex(6), loop_key=secrets.token_bytes(32))
+                )
+                session.commit()
+    except (*DATABASE_DOWN, OSError) as error:
+        raise DatabaseUnreachable(explain(engine, error)) from error
+
+
+def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
+    try:
+        return scripts.get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def explain(engine: Engine, error: Exception) -> str:
+    """One sentence for a database that cannot be used; never with the password."""
+    where = engine.url.render_as_string(hide_password=True)
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return f"the database {where} cannot be used: {cause}"
+
+
+def _set_sqlite_pragmas(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    # WAL lets the web page read while the worker writes; FULL makes a commit survive power loss;
+    # a writer waits for another one instead of failing.
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "busy_timeout = 10000",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")

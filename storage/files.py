@@ -1,0 +1,65 @@
+"""Files by the hash of their content: attachments, and raw mails too large for the database."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from config.errors import TemporaryError
+
+
+class StorageFull(TemporaryError):
+    """The disk took no more bytes; the work is tried again later."""
+
+
+class FileStore:
+    """A folder of files named by SHA-256; a name that exists has its whole content.
+
+    A file is written under a temporary name, synced and renamed, so a crash leaves at most a
+    ``.part`` file, never a half one under its final name.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "files"
+
+    def path(self, sha256: str) -> Path:
+        return self.root / sha256[:2] / sha256
+
+    def put(self, content: bytes) -> str:
+        """Store the bytes durably and return their SHA-256; raises StorageFull."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        target = self.path(sha256)
+        if target.exists():
+            return sha256
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=target.parent, suffix=".part", delete=False
+            ) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise StorageFull(f"{self.root} cannot be written: {error.strerror}") from error
+        return sha256
+
+    def read(self, sha256: str) -> bytes:
+        return self.path(sha256).read_bytes()
+
+    def sweep(self) -> int:
+        """Remove what a crash left half-written; return how many files."""
+        parts = list(self.root.glob("*/*.part"))
+        for part in parts:
+            part.unlink(missing_ok=True)
+        return len(parts)
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is durable only once the folder itself is synced.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

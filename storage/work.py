@@ -1,0 +1,161 @@
+"""Rows as work: who may do it now, and what became of it.
+
+A row is claimed in one short transaction, worked on, and closed in another. A claim is a short
+lease, renewed while the work runs (``keep_lease``): when a process dies, its rows become free
+again once ``claimed_until`` has passed. The same statement serves one process on SQLite and many
+on PostgreSQL.
+
+Rows found with an expired lease belonged to a process that died. One of them may have killed it,
+so they are taken one at a time, and only then does taking count as an attempt: the row in hand at
+the next death is known.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Engine, func, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col, select
+
+from storage.database import open_session
+from storage.tables import WorkColumns
+
+Row = TypeVar("Row", bound=WorkColumns)
+
+LEASE = timedelta(seconds=20)
+RENEW_EVERY = 5.0  # seconds
+
+
+def claim(session: Session, table: type[Row], *, now: datetime, limit: int) -> Sequence[Row]:
+    """Take up to ``limit`` rows that are due and free, oldest first; or one of a dead process.
+
+    On PostgreSQL, rows that another process is taking are skipped, not waited for. SQLite
+    has a single writer and SQLAlchemy leaves the locking clause out there.
+    """
+    orphaned = col(table.claimed_until) < now
+    free = col(table.claimed_until).is_(None)
+    return _take(session, table, orphaned, now=now, limit=1, attempts=1) or _take(
+        session, table, free, now=now, limit=limit, attempts=0
+    )
+
+
+def _take(
+    session: Session,
+    table: type[Row],
+    available: ColumnElement[bool],
+    *,
+    now: datetime,
+    limit: int,
+    attempts: int,
+) -> Sequence[Row]:
+    row_id = _id_of(table)
+    due = (
+        select(row_id)
+        .where(col(table.next_attempt_at) <= now, available)
+        .order_by(col(table.next_attempt_at), row_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        # A CTE, not a subquery: PostgreSQL may run a subquery again and take too many rows.
+        .cte("due")
+    )
+    taken = (
+        update(table)
+        .where(row_id.in_(select(due.c.id)))
+        .values(claimed_until=now + LEASE, attempts=table.attempts + attempts)
+        .returning(table)
+        # Rows this session has seen before would otherwise come back with their old values.
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    rows = list(session.scalars(taken))
+    session.commit()
+    return sorted(rows, key=lambda row: (row.next_attempt_at, getattr(row, "id", 0)))
+
+
+def _id_of(table: type[WorkColumns]) -> ColumnElement[int]:
+    # Each table of work has an integer primary key of this name; WorkColumns itself is no table.
+    return table.id  # type: ignore[attr-defined, no-any-return]
+
+
+def release_all(session: Session, tables: Sequence[type[WorkColumns]], *, now: datetime) -> None:
+    """Free the claims of a dead process at once: for SQLite, where one worker runs at a time."""
+    for table in tables:
+        session.execute(
+            update(table)
+            .where(col(table.claimed_until) > now)
+            .values(claimed_until=now - timedelta(microseconds=1))
+        )
+    session.commit()
+
+
+@contextmanager
+def keep_lease(
+    engine: Engine, rows: Sequence[WorkColumns], *, clock: Callable[[], datetime]
+) -> Iterator[None]:
+    """Renew the lease of claimed rows from a thread of its own while the work runs."""
+    if not rows:
+        yield
+        return
+    done = threading.Event()
+    table = type(rows[0])
+    row_id = _id_of(table)
+    ids = [row.id for row in rows]  # type: ignore[attr-defined]
+
+    def renew() -> None:
+        while not done.wait(RENEW_EVERY):
+            try:
+                with open_session(engine) as session:
+                    session.execute(
+                        update(table)
+                        .where(
+                            row_id.in_(ids),
+                            col(table.claimed_until).is_not(None),
+                        )
+                        .values(claimed_until=clock() + LEASE)
+                    )
+                    session.commit()
+            except DBAPIError:
+                # The database is away or busy: the work itself will meet the same and say so.
+                continue
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def finish(row: WorkColumns) -> None:
+    """The work is done; there is nothing more to do for this row."""
+    row.next_attempt_at = None
+    row.claimed_until = None
+    row.problem = None
+
+
+def retry_later(row: WorkColumns, *, at: datetime, problem: str) -> None:
+    """Put the row back until then."""
+    row.next_attempt_at = at
+    row.claimed_until = None
+    row.problem = problem
+
+
+def set_aside(row: WorkColumns, *, problem: str) -> None:
+    """Stop trying; the row waits for a person."""
+    row.next_attempt_at = None
+    row.claimed_until = None
+    row.problem = problem
+
+
+def release(row: WorkColumns) -> None:
+    """Give a claimed row back untouched, as on a clean stop."""
+    row.claimed_until = None
+
+
+def count_due(session: Session, table: type[WorkColumns], *, now: datetime) -> int:
+    """How many rows could be worked on now."""
+    statement = select(func.count()).select_from(table).where(col(table.next_attempt_at) <= now)
+    return session.exec(statement).one()

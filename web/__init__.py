@@ -1,0 +1,1 @@
+"""What people do: the pages for team leads."""

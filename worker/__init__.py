@@ -1,0 +1,1 @@
+"""What happens by itself: mail in, tickets, acknowledgements out."""

@@ -1,0 +1,192 @@
+"""Puts the acknowledgement of a new ticket into the outbox, or says on the ticket why not.
+
+Runs inside the transaction that opens the ticket: no acknowledgement without a committed ticket,
+and its text always has the committed number (D-P6).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from config.replies import Kind, Reply, ReplyError, ReplyValues, render
+from config.settings import LANGUAGES, Mailbox, Settings
+from storage.database import Session
+from storage.outbox import (
+    is_suppressed,
+    put_in_outbox,
+    recent_from_mailbox,
+    recent_to_address,
+    recent_to_domain,
+)
+from storage.tables import Instance, OutboxMessage, Ticket
+from triage.withdrawal import is_withdrawal
+from worker.acknowledgement import Acknowledgement, AddressError, build_acknowledgement
+from worker.complaint import Complaint
+from worker.context import Context
+from worker.parsed_message import ParsedMessage
+from worker.reply_policy import Circumstances, ReplyDecision, decide_reply
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What would be sent, or why nothing is."""
+
+    decision: ReplyDecision
+    language: str
+    acknowledgement: Acknowledgement | None
+    mandatory: bool
+
+
+def acknowledge(
+    context: Context,
+    session: Session,
+    instance: Instance,
+    ticket: Ticket,
+    message: ParsedMessage,
+    complaint: Complaint,
+    *,
+    archive: bool,
+) -> None:
+    """Decide about a new ticket's acknowledgement and write it to the outbox."""
+    address = complaint.requester_addr
+    now = context.clock()
+    facts = Circumstances(
+        mail_reason=message.no_ack_reason,
+        requester_addr=address,
+        requester_status=complaint.requester_status,
+        received_at=ticket.received_at,
+        now=now,
+        archive=archive,
+        can_send=context.settings.smtp is not None,
+        suppressed=is_suppressed(session, address, now=now),
+        recent_to_address=recent_to_address(session, address, since=now - DAY),
+        recent_to_domain=recent_to_domain(session, address.rpartition("@")[2], since=now - HOUR),
+        recent_from_mailbox=recent_from_mailbox(session, ticket.mailbox, since=now - HOUR),
+        withdrawal=is_withdrawal(complaint.text),
+    )
+    draft = draft_acknowledgement(
+        context.settings, facts, message, complaint, ticket=ticket, instance=instance
+    )
+    ticket.acknowledgement_reason = draft.decision.reason
+    session.add(ticket)
+    if draft.acknowledgement is None:
+        return
+    assert ticket.id is not None
+    put_in_outbox(
+        session,
+        OutboxMessage(
+            ticket_id=ticket.id,
+            kind="acknowledgement",
+            mandatory=draft.mandatory,
+            mailbox=ticket.mailbox,
+            sender=draft.acknowledgement.sender,
+            recipient=draft.acknowledgement.recipient,
+            message_id=draft.acknowledgement.message_id,
+            content=draft.acknowledgement.content,
+            created_at=now,
+            next_attempt_at=now,
+        ),
+    )
+
+
+def draft_acknowledgement(
+    settings: Settings,
+    facts: Circumstances,
+    message: ParsedMessage,
+    complaint: Complaint,
+    *,
+    ticket: Ticket,
+    instance: Instance,
+) -> Draft:
+    """The decision, and the message where it is a yes; nothing is stored.
+
+    ticket: its reference, moment of receipt, order numbers and remedy are used.
+    """
+    mailbox = settings.mailbox(ticket.mailbox)
+    language = _language(settings, mailbox, message)
+    decision = decide_reply(facts, settings.acknowledgements)
+    if not decision.acknowledge:
+        return Draft(decision, language, None, facts.withdrawal)
+    kind: Kind = "withdrawal" if facts.withdrawal else "received"
+    try:
+        reply = render(
+            kind,
+            language,
+            _values(settings, mailbox, ticket, message),
+            folder=settings.acknowledgements.templates,
+        )
+        built = _build(settings, mailbox, reply, message, complaint, ticket, instance, facts.now)
+    except (AddressError, ReplyError) as error:
+        refusal = replace(decision, acknowledge=False, reason=f"B-D2: {error}")
+        return Draft(refusal, language, None, facts.withdrawal)
+    if built.needs_smtputf8:
+        refusal = replace(
+            decision, acknowledge=False, reason="B-D7: the address has letters that SMTP lacks"
+        )
+        return Draft(refusal, language, None, facts.withdrawal)
+    return Draft(decision, language, built, facts.withdrawal)
+
+
+def _language(settings: Settings, mailbox: Mailbox | None, message: ParsedMessage) -> str:
+    """The customer's language, else the mailbox's, else the shop's."""
+    if message.language in LANGUAGES:
+        return str(message.language)
+    return (mailbox.language if mailbox and mailbox.language else None) or settings.shop.language
+
+
+def _values(
+    settings: Settings, mailbox: Mailbox | None, ticket: Ticket, message: ParsedMessage
+) -> ReplyValues:
+    contact = (settings.shop.address, parseaddr(sender_of(settings, mailbox))[1])
+    has_picture = any(part.type.startswith("image/") for part in message.attachments)
+    return ReplyValues(
+        shop_name=ticket.shop,
+        shop_contact="\n".join(line for line in contact if line),
+        reference=ticket.reference,
+        received_at=ticket.received_at,
+        timezone=settings.shop.timezone,
+        privacy_link=settings.shop.privacy_url,
+        order_numbers=tuple(ticket.order_numbers),
+        asks_order_number=not ticket.order_numbers,
+        asks_photos=not has_picture,
+        asks_wish=ticket.remedy in (None, "none"),
+    )
+
+
+def _build(
+    settings: Settings,
+    mailbox: Mailbox | None,
+    reply: Reply,
+    message: ParsedMessage,
+    complaint: Complaint,
+    ticket: Ticket,
+    instance: Instance,
+    now: datetime,
+) -> Acknowledgement:
+    sender = sender_of(settings, mailbox)
+    name, address = parseaddr(sender)
+    is_theirs = message.requester_source != "forward"
+    return build_acknowledgement(
+        reply,
+        reference=ticket.reference,
+        sender_name=name or ticket.shop,
+        sender_addr=address,
+        reply_to=address,
+        recipient=complaint.requester_addr,
+        date=now,
+        shop_id=instance.shop_id,
+        key=instance.loop_key,
+        # The forwarder's ids are not the customer's: their mail program could not thread them.
+        original_message_id=message.message_id if is_theirs else "",
+        original_references=message.references if is_theirs else (),
+    )
+
+
+def sender_of(settings: Settings, mailbox: Mailbox | None) -> str:
+    """Who an acknowledgement comes from: the mailbox's own sender, else the SMTP server's."""
+    if mailbox is not None and mailbox.sender:
+        return mailbox.sender
+    return settings.smtp.sender if settings.smtp is not None else ""

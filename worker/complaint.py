@@ -1,0 +1,46 @@
+"""What a ticket is about: whose complaint a message carries, and in which words."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from triage.quotation import split
+from worker.parsed_message import ParsedMessage
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """The request in a person's mail; of a forward by the shop's own people, the inner mail's."""
+
+    subject: str
+    text: str  # what a classifier reads
+    comment: str  # what the forwarder wrote above it
+    requester_addr: str
+    requester_name: str
+    requester_status: Literal["known", "suggested", "missing"]
+
+
+def complaint_in(message: ParsedMessage) -> Complaint:
+    """Take the complaint out of a message.
+
+    A forward with an incomplete header block only suggests its sender: a person confirms the
+    address before anything is sent to it (acknowledgement rules, decision 1).
+    """
+    inner = message.forwarded if message.requester_source == "forward" else None
+    if inner is None:
+        return Complaint(
+            subject=message.subject,
+            text=message.text or message.body,
+            comment="",
+            requester_addr=message.requester_addr,
+            requester_name=message.from_name if message.requester_source == "from" else "",
+            requester_status="known" if message.requester_addr else "missing",
+        )
+    status: Literal["known", "suggested", "missing"] = "known" if inner.complete else "suggested"
+    return Complaint(
+        subject=inner.subject or message.subject,
+        text=split(inner.body).text or inner.body,
+        comment=message.text,
+        requester_addr=message.requester_addr,
+        requester_name=inner.from_name,
+        requester_status=status if message.requester_addr else "missing",
+    )

@@ -1,0 +1,190 @@
+"""The IMAP edge: connect, log in, and read a folder by UID without changing anything in it.
+
+Only ``BODY.PEEK[]`` is used and only UIDs are sent (C-02, C-04). What the library raises is
+translated here, once, into ``MailboxUnreachable``.
+"""
+
+import contextlib
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from imaplib import IMAP4
+from typing import Any
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import LoginError
+
+from config.errors import TemporaryError
+from config.settings import Mailbox
+
+CONNECT_SECONDS = 15
+COMMAND_SECONDS = 60
+HEAD_BYTES = 256 * 1024  # what is kept of a message larger than storage.max_bytes
+KEYWORD = "$OdzewStored"
+
+
+class MailboxUnreachable(TemporaryError):
+    """The mailbox cannot be read just now; the message says what a person can do."""
+
+
+class LoginRefused(MailboxUnreachable):
+    """The server does not accept the user name or the secret: trying again soon only locks out."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What the server says of a message without its text."""
+
+    size: int  # RFC822.SIZE in bytes; some servers only estimate it (C-09)
+    received_at: datetime  # INTERNALDATE
+
+
+class Folder:
+    """One selected folder; every method may raise MailboxUnreachable."""
+
+    def __init__(self, client: IMAPClient, mailbox: Mailbox, selected: dict[bytes, Any]) -> None:
+        self._client = client
+        self._mailbox = mailbox
+        self.uidvalidity = int(selected[b"UIDVALIDITY"])
+        self.exists = int(selected[b"EXISTS"])
+        self.uidnext = int(selected.get(b"UIDNEXT") or 0) or self._highest() + 1
+
+    def _highest(self) -> int:
+        # UIDNEXT is optional in RFC 3501; the last message's UID serves as well.
+        return max(self.uids_after(0), default=0) if self.exists else 0
+
+    def uids_after(self, last: int, *, since: date | None = None) -> list[int]:
+        """UIDs greater than ``last``, ascending; ``since``: only what arrived on that day or later.
+
+        ``n:*`` names the last message even when its UID is less than n, hence the filter (C-11).
+        """
+        if not self.exists:
+            return []
+        criteria: list[object] = ["UID", f"{last + 1}:*"]
+        with translated(self._mailbox):
+            found = self._client.search(criteria + (["SINCE", since] if since else []))
+        return sorted({int(uid) for uid in found if int(uid) > last})
+
+    def envelopes(self, uids: Sequence[int]) -> dict[int, Envelope]:
+        """Size and arrival of those messages that are still there."""
+        with translated(self._mailbox):
+            answer = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+        return {
+            uid: Envelope(int(items[b"RFC822.SIZE"]), _aware(items[b"INTERNALDATE"]))
+            for uid, items in answer.items()
+            if uid in uids and b"RFC822.SIZE" in items and b"INTERNALDATE" in items
+        }
+
+    def bodies(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """The unchanged bytes; a message that is gone (``BODY[] NIL``) is left out (C-07)."""
+        return self._fetch(uids, "BODY.PEEK[]", b"BODY[]")
+
+    def heads(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """The first 256 KiB of messages that are too large to keep whole (C-21)."""
+        return self._fetch(uids, f"BODY.PEEK[]<0.{HEAD_BYTES}>", b"BODY[]<0>")
+
+    def _fetch(self, uids: Sequence[int], item: str, key: bytes) -> dict[int, bytes]:
+        with translated(self._mailbox):
+            answer = self._client.fetch(uids, [item])
+        return {
+            uid: items[key]
+            for uid, items in answer.items()
+            if uid in uids and isinstance(items.get(key), bytes)
+        }
+
+    def mark_stored(self, uids: Sequence[int], how: str) -> None:
+        """``after_import``: keyword, seen or move:<folder>; only for what is stored (C-01)."""
+        with translated(self._mailbox):
+            if how == "seen":
+                self._client.add_flags(uids, [b"\\Seen"], silent=True)
+            elif how == "keyword":
+                self._client.add_flags(uids, [KEYWORD.encode()], silent=True)
+            elif how.startswith("move:"):
+                target = how.removeprefix("move:").strip()
+                if not self._client.has_capability("MOVE"):
+                    raise MailboxUnreachable(
+                        f"mailbox {self._mailbox.name!r}: the server cannot move messages; "
+                        "set after_import to 'leave' or 'keyword'"
+                    )
+                if not self._client.folder_exists(target):
+                    self._client.create_folder(target)
+                self._client.move(uids, target)
+
+
+@contextlib.contextmanager
+def connect(mailbox: Mailbox) -> Iterator[IMAPClient]:
+    """A logged-in connection, closed at the end; raises MailboxUnreachable or LoginRefused."""
+    secret = mailbox.secret()
+    with translated(mailbox):
+        client = IMAPClient(
+            mailbox.host,
+            port=mailbox.port,
+            ssl=mailbox.security == "tls",
+            ssl_context=_tls(mailbox),
+            timeout=SocketTimeout(connect=CONNECT_SECONDS, read=COMMAND_SECONDS),
+        )
+        client.normalise_times = False  # aware moments, as the server gives them
+    try:
+        with translated(mailbox):
+            if mailbox.security == "starttls":
+                client.starttls(_tls(mailbox))
+            if mailbox.oauth:
+                client.oauth2_login(mailbox.username, secret)
+            else:
+                client.login(mailbox.username, secret)
+        yield client
+    finally:
+        # The work is done or has already failed: how the farewell goes does not matter.
+        with contextlib.suppress(OSError, IMAP4.error):
+            client.logout()
+        with contextlib.suppress(OSError, IMAP4.error):
+            client.shutdown()
+
+
+def open_folder(client: IMAPClient, mailbox: Mailbox, name: str) -> Folder:
+    """Select a folder, read-only unless ``after_import`` has to mark something (C-29)."""
+    with translated(mailbox):
+        selected = client.select_folder(name, readonly=mailbox.after_import == "leave")
+    if b"UIDVALIDITY" not in selected:
+        raise MailboxUnreachable(
+            f"mailbox {mailbox.name!r}, folder {name!r}: the server gives no UIDVALIDITY, "
+            "so messages cannot be told apart safely"
+        )
+    return Folder(client, mailbox, selected)
+
+
+def _tls(mailbox: Mailbox) -> ssl.SSLContext | None:
+    if mailbox.security == "none":
+        return None
+    return ssl.create_default_context(cafile=mailbox.ca_file and str(mailbox.ca_file))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@contextlib.contextmanager
+def translated(mailbox: Mailbox) -> Iterator[None]:
+    """Turn what sockets, TLS and the library raise into one sentence for a person."""
+    where = f"mailbox {mailbox.name!r} at {mailbox.host}:{mailbox.port}"
+    try:
+        yield
+    except LoginError as error:
+        raise LoginRefused(
+            f"{where}: the server refused the user name or password ({_brief(error)}); "
+            "check username and the secret it is configured with"
+        ) from error
+    except ssl.SSLCertVerificationError as error:
+        raise MailboxUnreachable(
+            f"{where}: its certificate is not trusted ({error.verify_message}); "
+            "correct host, or name the authority by ca_file"
+        ) from error
+    except TimeoutError as error:
+        raise MailboxUnreachable(f"{where}: no answer in time") from error
+    except (OSError, IMAP4.error) as error:
+        raise MailboxUnreachable(f"{where}: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    return str(error).strip().replace("\n", " ")[:200] or type(error).__name__

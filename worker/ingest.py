@@ -1,0 +1,261 @@
+"""Step 2: ledger to ticket.
+
+Ticket, due dates, acknowledgement decision and outbox row are committed together, before any
+classification: the customer's confirmation never waits for the classifier.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from triage.entities import order_numbers, remedy
+
+from config.checkpoint import checkpoint
+from storage.database import Session, open_session
+from storage.instance import get_instance
+from storage.mail import (
+    add_attachments,
+    add_inbound,
+    first_with_same_bytes,
+    message_with_fingerprint,
+    raw_bytes,
+    ticket_of_message_ids,
+)
+from storage.tables import InboundMessage, Instance, RawMessage, Ticket
+from storage.tickets import OPEN, add_event, get_ticket, next_reference, open_ticket, set_status
+from storage.work import claim, keep_lease
+from triage.clock import deadlines, priority, received_at
+from worker.acknowledge import acknowledge
+from worker.complaint import Complaint, complaint_in
+from worker.context import Context
+from worker.conversation import find_place
+from worker.loop import work_through
+from worker.parsed_message import ParsedMessage
+from worker.parser_process import ParserProcess
+from worker.received import trusted_received
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+
+# What becomes of mail that is not a person's; a person's mail opens a ticket or joins one.
+AUTOMATIC = {
+    "auto_reply": "automatic",
+    "list": "automatic",
+    "report": "automatic",
+    "bounce": "bounce",
+    "own": "own",
+}
+
+
+def ingest(context: Context, parser: ParserProcess) -> int:
+    """Handle one batch of pending messages; return how many."""
+    with open_session(context.engine) as session:
+        rows = claim(session, RawMessage, now=context.clock(), limit=BATCH)
+        if not rows:
+            return 0
+        checkpoint("CP-11")
+        with keep_lease(context.engine, rows, clock=context.clock):
+            handled = work_through(
+                session,
+                rows,
+                partial(_ingest_batch, context, session, parser),
+                clock=context.clock,
+                give_up=_quarantine,
+            )
+        checkpoint("CP-17")
+    log.info("messages handled", extra={"step": "ingest", "count": handled})
+    return handled
+
+
+def _quarantine(row: RawMessage, problem: str) -> None:
+    row.outcome, row.reason = "quarantined", problem
+
+
+def _ingest_batch(
+    context: Context, session: Session, parser: ParserProcess, rows: Sequence[RawMessage]
+) -> None:
+    contents = [raw_bytes(session, context.files, str(row.sha256)) for row in rows]
+    session.commit()  # no transaction stays open while the parser works
+    parsed = parser.parse_all(contents)
+    # Attachments are durable before a row refers to them; a file that is left over does no harm.
+    for message in parsed:
+        for attachment in message.attachments:
+            context.files.put(attachment.content)
+    checkpoint("CP-12")
+    instance = get_instance(session)
+    for row, content, message in zip(rows, contents, parsed, strict=True):
+        arrived = received_at(
+            row.received_at,
+            row.fetched_at,
+            trusted_received(content, context.settings.mail.trusted_hosts),
+        )
+        _ingest_one(context, session, instance, row, message, arrived)
+    checkpoint("CP-16")
+
+
+def _ingest_one(
+    context: Context,
+    session: Session,
+    instance: Instance,
+    row: RawMessage,
+    message: ParsedMessage,
+    arrived: datetime,
+) -> None:
+    fingerprint = _fingerprint(message)
+    same_bytes = first_with_same_bytes(session, row)
+    if same_bytes is not None:
+        _close(row, "duplicate", same_bytes.ticket_id, "B-H4: the same bytes as an earlier message")
+        return
+    twin = message_with_fingerprint(session, fingerprint)
+    if twin is not None:
+        _close(row, "duplicate", twin.ticket_id, "B-H5: the same mail came by another way")
+        return
+    if message.kind in AUTOMATIC:
+        _keep_automatic(session, row, message, fingerprint)
+        return
+    place = find_place(session, message, now=context.clock())
+    if place.ticket is not None:
+        _append(context, session, row, message, fingerprint, place.ticket)
+        return
+    complaint = complaint_in(message)
+    ticket = _new_ticket(context, session, row, message, complaint, arrived)
+    ticket.fingerprint = fingerprint
+    ticket.related_ticket_id = None if place.related is None else place.related.id
+    open_ticket(session, ticket)
+    _add_message(session, row, message, fingerprint, ticket)
+    acknowledge(context, session, instance, ticket, message, complaint, archive=row.archive)
+    outcome = "archived" if row.archive else "ticket"
+    _close(row, outcome, ticket.id, message.no_ack_reason)
+
+
+def _keep_automatic(
+    session: Session,
+    row: RawMessage,
+    message: ParsedMessage,
+    fingerprint: str,
+) -> None:
+    """Automatic mail is kept, beside the ticket it answers where there is one (decision 3)."""
+    answered = [*message.in_reply_to, *reversed(message.references)]
+    ticket_id = ticket_of_message_ids(session, answered)
+    ticket = None if ticket_id is None else get_ticket(session, ticket_id)
+    _add_message(session, row, message, fingerprint, ticket)
+    if ticket is not None:
+        add_event(session, ticket, message.kind)
+    outcome = AUTOMATIC[message.kind]
+    _close(row, outcome, ticket_id, message.no_ack_reason or f"kind: {message.kind}")
+
+
+def _append(
+    context: Context,
+    session: Session,
+    row: RawMessage,
+    message: ParsedMessage,
+    fingerprint: str,
+    ticket: Ticket,
+) -> None:
+    _add_message(session, row, message, fingerprint, ticket)
+    if ticket.status not in OPEN and not row.archive:
+        set_status(session, ticket, "new", now=context.clock())
+    elif ticket.status == "waiting":
+        set_status(session, ticket, "assigned", now=context.clock())
+    add_event(session, ticket, "reply")
+    _close(row, "appended", ticket.id, "B-H3: belongs to a ticket")
+
+
+def _new_ticket(
+    context: Context,
+    session: Session,
+    row: RawMessage,
+    message: ParsedMessage,
+    complaint: Complaint,
+    arrived: datetime,
+) -> Ticket:
+    """A ticket with its clock; not yet classified, so it counts as a complaint (A-02, A-10)."""
+    shop = context.settings.shop
+    mailbox = context.mailbox(row.mailbox)
+    now = context.clock()
+    term = None
+    if not row.archive:
+        term = deadlines(arrived, clock="complaint", timezone=shop.timezone, country=shop.country)
+    due_safe = None if term is None else term.due_safe
+    return Ticket(
+        reference=next_reference(session, year=now.year),
+        status="closed" if row.archive else "new",
+        closed_at=now if row.archive else None,
+        needs_review=not row.archive,
+        next_attempt_at=None if row.archive else now,
+        priority=priority(None, due_safe, context.local_date(now), country=shop.country),
+        requester_addr=complaint.requester_addr,
+        requester_name=complaint.requester_name,
+        requester_status=complaint.requester_status,
+        language=message.language,
+        subject=complaint.subject[:500],
+        received_at=arrived,
+        due_at=None if term is None else term.due_at,
+        due_safe=due_safe,
+        shop=mailbox.shop if mailbox and mailbox.shop else shop.name,
+        mailbox=row.mailbox,
+        fingerprint="",
+        order_numbers=list(order_numbers(f"{complaint.subject}\n{complaint.text}")),
+        remedy=remedy(complaint.text),
+        acknowledgement_reason="",
+    )
+
+
+def _add_message(
+    session: Session,
+    row: RawMessage,
+    message: ParsedMessage,
+    fingerprint: str,
+    ticket: Ticket | None,
+) -> None:
+    assert row.id is not None
+    complaint = complaint_in(message)
+    inbound = add_inbound(
+        session,
+        InboundMessage(
+            raw_message_id=row.id,
+            ticket_id=None if ticket is None else ticket.id,
+            message_id=message.message_id,
+            fingerprint=fingerprint,
+            kind=message.kind,
+            from_addr=message.from_addr,
+            from_name=message.from_name,
+            subject=message.subject,
+            body=message.body,
+            text=complaint.text,
+            comment=complaint.comment,
+            language=message.language,
+            sent_at=message.date,
+            received_at=row.received_at,
+            defects=[*message.defects],
+        ),
+    )
+    add_attachments(
+        session,
+        inbound,
+        [(a.name, a.type, a.size, a.inline, _sha256(a.content)) for a in message.attachments],
+    )
+
+
+def _close(row: RawMessage, outcome: str, ticket_id: int | None, reason: str | None) -> None:
+    row.outcome, row.ticket_id, row.reason = outcome, ticket_id, reason
+
+
+def _fingerprint(message: ParsedMessage) -> str:
+    """The same for one mail that came by two ways with other trace fields (B-H5)."""
+    parts = (
+        message.message_id,
+        message.from_addr,
+        message.date.isoformat() if message.date else "",
+        _sha256(message.body.encode()),
+        *(_sha256(attachment.content) for attachment in message.attachments),
+    )
+    return _sha256("\n".join(parts).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,91 @@
+"""What becomes of a row when its work succeeds or fails: decided here and nowhere else."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from config.errors import PermanentError, TemporaryError
+from storage.database import DATABASE_DOWN, Session
+from storage.files import StorageFull
+from storage.tables import WorkColumns
+from storage.work import finish, retry_later, set_aside
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+
+Row = TypeVar("Row", bound=WorkColumns)
+
+
+def work_through(
+    session: Session,
+    rows: Sequence[Row],
+    do: Callable[[Sequence[Row]], None],
+    *,
+    clock: Callable[[], datetime],
+    give_up: Callable[[Row, str], None],
+) -> int:
+    """Do the work on a batch of claimed rows in one transaction; return how many were handled.
+
+    ``do`` returns, and all rows are done in one commit; or it raises, and the batch is taken again
+    one row at a time, so that a bad row spoils nothing but itself. Alone, a PermanentError sets the
+    row aside; any other error puts it back, MAX_ATTEMPTS times in all, and one that is not ours is
+    logged in full, for it is a bug. A row that killed its process that often is set aside before
+    it does so again. ``give_up(row, problem)`` says what setting aside means for this table.
+
+    A database or a disk that is away is no row's fault: that is raised, and the rows stay claimed
+    until their lease ends.
+    """
+    deadly = [row for row in rows if row.attempts >= MAX_ATTEMPTS]
+    for row in deadly:
+        _set_aside(session, row, f"the worker died over it {MAX_ATTEMPTS} times", give_up)
+    fit = [row for row in rows if row.attempts < MAX_ATTEMPTS]
+    try:
+        do(fit)
+        for row in fit:
+            finish(row)
+            session.add(row)
+        session.commit()
+    except (*DATABASE_DOWN, StorageFull):
+        session.rollback()
+        raise
+    except Exception as error:
+        session.rollback()
+        if len(fit) == 1:
+            _close_failed(session, fit[0], error, now=clock(), give_up=give_up)
+        else:
+            for row in fit:
+                work_through(session, [row], do, clock=clock, give_up=give_up)
+    return len(rows)
+
+
+def _close_failed(
+    session: Session,
+    row: WorkColumns,
+    error: Exception,
+    *,
+    now: datetime,
+    give_up: Callable[..., None],
+) -> None:
+    known = isinstance(error, TemporaryError | PermanentError)
+    problem = str(error) if known else f"bug: {type(error).__name__}: {error}"
+    if not known:
+        log.error("unexpected error", exc_info=error, extra={"table": row.__tablename__})
+    row.attempts += 1
+    if isinstance(error, PermanentError) or row.attempts >= MAX_ATTEMPTS:
+        _set_aside(session, row, problem, give_up)
+    else:
+        retry_later(row, at=now + timedelta(seconds=30 * row.attempts), problem=problem)
+        session.add(row)
+        session.commit()
+
+
+def _set_aside(
+    session: Session, row: WorkColumns, problem: str, give_up: Callable[..., None]
+) -> None:
+    set_aside(row, problem=problem)
+    give_up(row, problem)
+    session.add(row)
+    session.commit()
+    log.warning("row set aside", extra={"table": row.__tablename__, "attempt": row.attempts})

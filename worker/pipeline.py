@@ -1,0 +1,155 @@
+"""The steps, and the one way to run them.
+
+mailbox → pull → ingest → assign → deliver
+                            ↑
+labels  → retrain → candidate → promoted version
+
+A step takes whatever rows are waiting for it, so it may run at any time, in any order, in any
+number of processes; ``scheduler`` decides when.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from config.errors import OdzewError
+from storage.database import DATABASE_DOWN, explain, open_session
+from storage.instance import get_instance
+from worker.assign import ActiveTriager, assign
+from worker.context import Context, known_addresses
+from worker.deliver import deliver
+from worker.imap import LoginRefused
+from worker.ingest import ingest
+from worker.parser_process import ParserProcess
+from worker.pull import pull
+from worker.retrain import retrain
+
+log = logging.getLogger(__name__)
+
+STEPS = ("pull", "ingest", "assign", "deliver", "retrain")
+LONGEST_WAIT = timedelta(minutes=5)
+# After three refused passwords only now and then: servers lock an account that is hammered (C-27).
+WAIT_AFTER_REFUSALS = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of work: ``run`` handles one batch and returns how many rows that were."""
+
+    name: str
+    run: Callable[[], int]
+    every_seconds: int  # how often to look for work when nothing wakes the step
+    again_at_once: bool = True  # whether a batch with work in it may mean more of it
+
+
+def build_steps(
+    context: Context, parser: ParserProcess, *, only: Collection[str] = STEPS
+) -> list[Step]:
+    """The steps in the order in which a message meets them; pull once per mailbox."""
+    steps = [
+        Step(
+            f"pull {mailbox.name}",
+            partial(pull, context, mailbox),
+            mailbox.poll_seconds,
+            again_at_once=False,
+        )
+        for mailbox in context.settings.mailboxes
+        if "pull" in only
+    ]
+    others = [
+        Step("ingest", partial(ingest, context, parser), 1),
+        Step("assign", partial(assign, context, ActiveTriager()), 1),
+        Step("deliver", partial(deliver, context), 1),
+        Step("retrain", partial(retrain, context), 600, again_at_once=False),
+    ]
+    return steps + [step for step in others if step.name in only]
+
+
+class Runner:
+    """Runs one step until it finds no more work; waits longer after each failure in a row.
+
+    A failure is logged once when it begins and once when it is over, not at every attempt.
+    """
+
+    def __init__(self, step: Step, context: Context) -> None:
+        self.step = step
+        self.problem: str | None = None
+        self._context = context
+        self._failures = 0
+        self._not_before: datetime | None = None
+
+    def __call__(self) -> int:
+        """Run when it is time; return how many rows were handled."""
+        now = self._context.clock()
+        if self._not_before is not None and now < self._not_before:
+            return 0
+        return self.run()
+
+    def run(self) -> int:
+        """Run now; what goes wrong is kept in ``problem``, nothing is raised."""
+        handled = 0
+        try:
+            if self._is_paused():
+                return 0
+            while not self._context.stopping.is_set():
+                count = self.step.run()
+                handled += count
+                if not count or not self.step.again_at_once:
+                    break
+        except OdzewError as error:
+            self._failed(str(error), refused=isinstance(error, LoginRefused))
+        except DATABASE_DOWN as error:
+            self._failed(explain(self._context.engine, error))
+        except Exception as error:
+            log.exception("bug in a step", extra={"step": self.step.name})
+            self._failed(f"bug: {type(error).__name__}: {error}")
+        else:
+            self._succeeded()
+        return handled
+
+    def _is_paused(self) -> bool:
+        with open_session(self._context.engine) as session:
+            return get_instance(session).worker_paused
+
+    def _failed(self, problem: str, *, refused: bool = False) -> None:
+        if problem != self.problem:
+            log.warning("step failed", extra={"step": self.step.name, "problem": problem})
+        self.problem = problem
+        self._failures += 1
+        wait = min(timedelta(seconds=2.0**self._failures), LONGEST_WAIT)
+        if refused and self._failures >= 3:
+            wait = WAIT_AFTER_REFUSALS
+        # Half of the wait is chance, so that many workers do not come back at the same moment.
+        self._not_before = self._context.clock() + wait * random.uniform(0.5, 1)
+
+    def _succeeded(self) -> None:
+        if self.problem is not None:
+            log.info("step works again", extra={"step": self.step.name})
+        self.problem, self._failures, self._not_before = None, 0, None
+
+
+def run_once(context: Context, *, only: Collection[str] = STEPS) -> list[str]:
+    """Pull once, then work until nothing is due any more; return what went wrong, a sentence each.
+
+    Retries that are due later remain, and nothing is trained.
+    """
+    parser = ParserProcess(known_addresses(context.settings))
+    try:
+        steps = build_steps(context, parser, only=set(only) - {"retrain"})
+        runners = [Runner(step, context) for step in steps]
+        pulls = [runner for runner in runners if runner.step.name.startswith("pull ")]
+        for runner in pulls:
+            runner.run()
+        others = [runner for runner in runners if runner not in pulls]
+        while sum(_run_unless_failed(others)) and not context.stopping.is_set():
+            continue
+        return [runner.problem for runner in runners if runner.problem]
+    finally:
+        parser.close()
+
+
+def _run_unless_failed(runners: Sequence[Runner]) -> list[int]:
+    return [runner.run() for runner in runners if runner.problem is None]

@@ -1,0 +1,196 @@
+"""Step 1: mailbox to ledger.
+
+Bytes and ledger row are committed, and the cursor moves in the same transaction, before anything
+else happens to a message (C-01). What to read next depends on UIDVALIDITY and UID alone, never on
+a flag that somebody's phone can change (C-03).
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from imapclient import IMAPClient
+
+from config.checkpoint import checkpoint
+from config.settings import Mailbox
+from storage.database import Session, open_session
+from storage.mail import find_cursor, record_vanished, store_raw
+from storage.tables import MailboxCursor
+from worker.context import Context
+from worker.imap import HEAD_BYTES, Envelope, Folder, MailboxUnreachable, connect, open_folder
+
+log = logging.getLogger(__name__)
+
+BATCH_MAILS = 200
+BATCH_BYTES = 16 * 1024 * 1024
+
+Counts = Literal["yes", "archive", "no"]
+
+
+def pull(context: Context, mailbox: Mailbox) -> int:
+    """Store what is new in every folder of a mailbox; return how many messages.
+
+    Raises MailboxUnreachable; what was stored before that stays stored, and the reason is kept on
+    the cursor.
+    """
+    stored = 0
+    try:
+        with connect(mailbox) as client:
+            for name in mailbox.folders:
+                stored += _pull_folder(context, client, mailbox, name)
+    except MailboxUnreachable as error:
+        _note_problem(context, mailbox, str(error))
+        raise
+    return stored
+
+
+def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: str) -> int:
+    folder = open_folder(client, mailbox, name)
+    stored = 0
+    with open_session(context.engine) as session:
+        cursor = _cursor_for(session, mailbox, name, folder, context)
+        new = folder.uids_after(cursor.last_uid)
+        for part in _parts(new, BATCH_MAILS):
+            if context.stopping.is_set():
+                return stored
+            envelopes = folder.envelopes(part)
+            for uids in _by_bytes(part, envelopes):
+                wanted = {
+                    uid: _counts(cursor, uid, envelopes.get(uid), mailbox, context) for uid in uids
+                }
+                kept = _store(context, session, folder, cursor, wanted, envelopes)
+                if kept and mailbox.after_import != "leave":
+                    folder.mark_stored(kept, mailbox.after_import)
+                stored += len(kept)
+        cursor.last_success_at, cursor.problem = context.clock(), None
+        session.add(cursor)
+        session.commit()
+    if stored:
+        log.info("mail stored", extra={"mailbox": mailbox.name, "folder": name, "count": stored})
+    return stored
+
+
+def _cursor_for(
+    session: Session, mailbox: Mailbox, name: str, folder: Folder, context: Context
+) -> MailboxCursor:
+    cursor = find_cursor(session, mailbox.name, name)
+    if cursor is None:
+        cursor = MailboxCursor(
+            mailbox=mailbox.name,
+            folder=name,
+            uidvalidity=folder.uidvalidity,
+            last_uid=folder.uidnext - 1 if mailbox.start == "now" else 0,
+            go_live_uid=folder.uidnext,
+            go_live_at=context.clock(),
+        )
+        session.add(cursor)
+        session.commit()
+    elif cursor.uidvalidity != folder.uidvalidity:
+        # The server has numbered the folder anew: read it all again, the bytes tell what is known.
+        log.warning(
+            "folder renumbered by the server", extra={"mailbox": mailbox.name, "folder": name}
+        )
+        cursor.uidvalidity, cursor.last_uid = folder.uidvalidity, 0
+        cursor.go_live_uid, cursor.renumbered = folder.uidnext, True
+        session.add(cursor)
+        session.commit()
+    return cursor
+
+
+def _counts(
+    cursor: MailboxCursor, uid: int, envelope: Envelope | None, mailbox: Mailbox, context: Context
+) -> Counts:
+    """Whether a message is to be handled, by the mailbox's ``start``.
+
+    What arrived after the first contact always counts. After a renumbering the UID no longer tells
+    when that was, so the arrival does, with a day of grace: a known message is found again by its
+    bytes, a lost one is not.
+    """
+    if uid >= cursor.go_live_uid or envelope is None or mailbox.start == "all":
+        return "yes"
+    if isinstance(mailbox.start, date):
+        arrived = envelope.received_at.astimezone(ZoneInfo(context.settings.shop.timezone)).date()
+        return "yes" if arrived >= mailbox.start else "no"
+    if cursor.renumbered and envelope.received_at >= cursor.go_live_at - timedelta(days=1):
+        return "yes"
+    return "archive" if mailbox.start == "archive" else "no"
+
+
+def _store(
+    context: Context,
+    session: Session,
+    folder: Folder,
+    cursor: MailboxCursor,
+    wanted: Mapping[int, Counts],
+    envelopes: Mapping[int, Envelope],
+) -> list[int]:
+    """Fetch and commit one batch and move the cursor past it; return the UIDs now stored."""
+    limit = context.settings.storage.max_bytes
+    counting = [uid for uid, counts in wanted.items() if counts != "no"]
+    large = [uid for uid in counting if uid in envelopes and envelopes[uid].size > limit]
+    whole = [uid for uid in counting if uid in envelopes and envelopes[uid].size <= limit]
+    contents = folder.bodies(whole) if whole else {}
+    if large:
+        contents |= folder.heads(large)
+    checkpoint("CP-04")
+    now = context.clock()
+    kept = []
+    for uid in counting:
+        envelope = envelopes.get(uid) or Envelope(size=0, received_at=now)
+        row: dict[str, Any] = {
+            "mailbox": cursor.mailbox,
+            "folder": cursor.folder,
+            "uidvalidity": cursor.uidvalidity,
+            "uid": uid,
+            "size": envelope.size,
+            "received_at": envelope.received_at,
+            "fetched_at": now,
+            "next_attempt_at": now,
+        }
+        content = contents.get(uid)
+        if content is None:
+            record_vanished(session, row)
+            continue
+        row["archive"] = wanted[uid] == "archive"
+        row["truncated"] = uid in large and len(content) >= HEAD_BYTES
+        store_raw(session, context.files, row, content, hashlib.sha256(content).hexdigest())
+        kept.append(uid)
+    cursor.last_uid = max(wanted)
+    session.add(cursor)
+    checkpoint("CP-08")
+    session.commit()
+    checkpoint("CP-09")
+    return kept
+
+
+def _parts(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(uids), size):
+        yield uids[start : start + size]
+
+
+def _by_bytes(uids: Sequence[int], envelopes: Mapping[int, Envelope]) -> Iterator[Sequence[int]]:
+    """Cut a batch so that what is held in memory at once stays small."""
+    part: list[int] = []
+    held = 0
+    for uid in uids:
+        size = envelopes[uid].size if uid in envelopes else 0
+        if part and held + size > BATCH_BYTES:
+            yield part
+            part, held = [], 0
+        part.append(uid)
+        held += size
+    if part:
+        yield part
+
+
+def _note_problem(context: Context, mailbox: Mailbox, problem: str) -> None:
+    with open_session(context.engine) as session:
+        for name in mailbox.folders:
+            cursor = find_cursor(session, mailbox.name, name)
+            if cursor is not None:
+                cursor.problem = problem
+                session.add(cursor)
+        session.commit()

@@ -1,0 +1,153 @@
+"""The SMTP edge: send stored bytes, and know how far the conversation came.
+
+``smtplib`` raises the same error before DATA and after the final dot, so the dialogue is spoken
+step by step here: ``before_data`` is called when the server has accepted sender and recipient and
+not one byte of the message has been sent. From then on a lost connection means that nobody knows
+whether the message arrived (D-P5).
+"""
+
+import contextlib
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from email.utils import parseaddr
+
+from config.errors import OdzewError, PermanentError, TemporaryError
+from config.settings import Smtp
+
+TIMEOUT_SECONDS = 20
+# The server may check the message before it answers the final dot: RFC 5321 §4.5.3.2.6.
+FINAL_ANSWER_SECONDS = 600
+
+
+class ServerUnreachable(TemporaryError):
+    """No conversation with the SMTP server: nothing has been sent to anybody."""
+
+
+class RefusedForNow(TemporaryError):
+    """A 4xx answer: the server may take this message later."""
+
+
+class RefusedForGood(PermanentError):
+    """A 5xx answer: the server will not take this message."""
+
+
+class RecipientRefused(RefusedForGood):
+    """A 5xx answer to the recipient: the address is wrong or closed."""
+
+
+class OutcomeUnknown(OdzewError):
+    """The connection was lost after the message began: it may have arrived or not."""
+
+
+class SmtpConnection:
+    """An open, logged-in connection for several messages."""
+
+    def __init__(self, client: smtplib.SMTP, server: Smtp) -> None:
+        self._client = client
+        self._server = server
+
+    def send(
+        self, content: bytes, *, sender: str, recipient: str, before_data: Callable[[], None]
+    ) -> None:
+        """Send one message; returns when the server has taken responsibility for it.
+
+        content: a whole RFC 5322 message; dots are stuffed here.
+        Raises ServerUnreachable, RefusedForNow, RefusedForGood, RecipientRefused, OutcomeUnknown.
+        """
+        client = self._client
+        with translated(self._server):
+            client.rset()
+            options = ["8BITMIME"] if client.has_extn("8bitmime") else []
+            _expect(client.mail(sender, [f"BODY={name}" for name in options]), "sender")
+            _expect(client.rcpt(recipient), "recipient", RecipientRefused)
+        before_data()
+        with translated(self._server):
+            client.putcmd("data")
+            answer = client.getreply()
+            if answer[0] != 354:
+                _expect(answer, "DATA")
+        try:
+            client.send(_stuffed(content))
+            if client.sock is not None:
+                client.sock.settimeout(FINAL_ANSWER_SECONDS)
+            answer = client.getreply()
+            if client.sock is not None:
+                client.sock.settimeout(TIMEOUT_SECONDS)
+        except (OSError, smtplib.SMTPException) as error:
+            client.close()
+            raise OutcomeUnknown(
+                f"{_where(self._server)}: the connection was lost before the server answered"
+            ) from error
+        _expect(answer, "message")
+
+
+@contextlib.contextmanager
+def connect(server: Smtp) -> Iterator[SmtpConnection]:
+    """Connect, protect the line, log in; raises ServerUnreachable."""
+    # The domain of the sender serves in EHLO: the name of this machine is nobody's business.
+    name = parseaddr(server.sender)[1].rpartition("@")[2] or "localhost"
+    with translated(server):
+        tls = ssl.create_default_context(cafile=server.ca_file and str(server.ca_file))
+        if server.security == "tls":
+            client: smtplib.SMTP = smtplib.SMTP_SSL(
+                server.host, server.port, name, timeout=TIMEOUT_SECONDS, context=tls
+            )
+        else:
+            client = smtplib.SMTP(server.host, server.port, name, timeout=TIMEOUT_SECONDS)
+    try:
+        with translated(server):
+            if server.security == "starttls":
+                client.starttls(context=tls)
+            client.ehlo_or_helo_if_needed()
+            if server.username:
+                client.login(server.username, server.secret())
+        yield SmtpConnection(client, server)
+    finally:
+        # A message is sent when the server has answered it; how the farewell goes is no matter.
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            client.quit()
+        client.close()
+
+
+def _expect(
+    answer: tuple[int, bytes], to_what: str, for_good: type[RefusedForGood] = RefusedForGood
+) -> None:
+    code, text = answer
+    if 200 <= code < 300:
+        return
+    said = text.decode("utf-8", "replace").replace("\n", " ")[:200]
+    if 400 <= code < 500 or code == -1:
+        raise RefusedForNow(f"{to_what} refused for now: {code} {said}")
+    raise for_good(f"{to_what} refused: {code} {said}")
+
+
+def _stuffed(content: bytes) -> bytes:
+    """Lines end in CRLF, a leading dot is doubled, and a lone dot ends it (RFC 5321 §4.5.2)."""
+    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").split(b"\n")
+    stuffed = [b"." + line if line.startswith(b".") else line for line in lines]
+    return b"\r\n".join([*stuffed, b".", b""])
+
+
+def _where(server: Smtp) -> str:
+    return f"SMTP server {server.host}:{server.port}"
+
+
+@contextlib.contextmanager
+def translated(server: Smtp) -> Iterator[None]:
+    where = _where(server)
+    try:
+        yield
+    except smtplib.SMTPAuthenticationError as error:
+        raise ServerUnreachable(
+            f"{where}: the server refused the user name or password ({error.smtp_code}); "
+            "check smtp.username and its secret"
+        ) from error
+    except ssl.SSLCertVerificationError as error:
+        raise ServerUnreachable(
+            f"{where}: its certificate is not trusted ({error.verify_message}); "
+            "correct smtp.host, or name the authority by smtp.ca_file"
+        ) from error
+    except (OSError, smtplib.SMTPException) as error:
+        said = str(error).strip().replace("\n", " ")[:200] or type(error).__name__
+        raise ServerUnreachable(f"{where}: {said}") from error
