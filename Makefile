@@ -37,7 +37,7 @@ score: ## how well mail is read, over the corpora of other projects
 	$(BIN)/python -m bench.score
 
 train: ## the shipped classifier again, from its corpus and the base encoder
-	$(BIN)/odzew classifiers train
+	$(BIN)/python -m models.build_default
 
 lock: ## the lock files again from pyproject.toml and requirements-dev.in (UPGRADE=1: newest versions)
 	@$(PYTHON) -m odzew.setup --lock $(if $(UPGRADE),--upgrade)

@@ -12,7 +12,7 @@ from config.errors import PermanentError
 from config.logs import set_up_logging
 from odzew.opening import context_for
 from odzew.output import errors, print_json, say
-from odzew.run_commands import page, stop_on_signal, work, work_once
+from odzew.run_commands import page_of, stop_on_signal, work, work_once
 from odzew.shapes import ledger_object, outbox_object, ticket_object
 from odzew.stored_commands import print_ledger_table, print_outbox_table, print_ticket_table
 from storage.database import open_session
@@ -57,7 +57,7 @@ def _demo(port: int) -> None:
     with demo_settings(FOLDER, port=port, tell=say) as settings:
         context = context_for(settings)
         set_up_logging()
-        with page(context), stop_on_signal(context):
+        with page_of(context), stop_on_signal(context.stopping):
             say("The worker looks for new mail every 2 seconds. Ctrl+C stops.")
             say(
                 "A real mailbox: copy odzew.example.toml to odzew.toml, edit it, then "

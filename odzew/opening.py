@@ -15,7 +15,7 @@ def open_context(config: Path | None) -> Context:
 
 
 def context_for(settings: Settings) -> Context:
-    taxonomy = Taxonomy.load(Path(settings.triage.taxonomy) if settings.triage.taxonomy else None)
+    taxonomy = Taxonomy.load(settings.triage.taxonomy or None)
     engine = open_and_migrate(settings)
     return Context(
         settings=settings,

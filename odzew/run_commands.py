@@ -5,21 +5,22 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from contextlib import AbstractContextManager, contextmanager
+from typing import Annotated
 
 import typer
 
 from config.errors import PermanentError
 from config.logs import set_up_logging
+from config.settings import Settings, load_settings
+from config.taxonomy import Taxonomy
 from odzew.opening import open_and_migrate, open_context
 from odzew.options import Config
 from odzew.output import errors, say
-from storage.database import Engine
-
-if TYPE_CHECKING:
-    from worker.context import Context
+from storage.columns import utc_now
+from storage.database import Engine, open_session
+from storage.files import FileStore
+from worker.context import Context
 
 Steps = Annotated[
     str, typer.Option("--steps", help="Only these of pull,ingest,assign,deliver,retrain.")
@@ -30,7 +31,7 @@ def run(config: Config = None) -> None:
     """The worker and the page in one process. Example: odzew run"""
     set_up_logging()
     context = open_context(config)
-    with page(context), stop_on_signal(context):
+    with page_of(context), stop_on_signal(context.stopping):
         work(context)
 
 
@@ -50,7 +51,7 @@ def worker(
             raise PermanentError(f"--steps: {name!r} is not a step; allowed: {', '.join(STEPS)}")
     set_up_logging()
     context = open_context(config)
-    with stop_on_signal(context):
+    with stop_on_signal(context.stopping):
         if not once:
             work(context, only)
         elif work_once(context, only):
@@ -59,23 +60,18 @@ def worker(
 
 def web(config: Config = None) -> None:
     """The page alone. Example: odzew web"""
-    from config.settings import load_settings
-    from config.taxonomy import Taxonomy
-    from storage.columns import utc_now
-    from storage.files import FileStore
-    from web.app import create_app
-    from web.server import serve
-
     set_up_logging()
     settings = load_settings(config)
-    engine = open_and_migrate(settings)
-    taxonomy = Taxonomy.load(Path(settings.triage.taxonomy) if settings.triage.taxonomy else None)
-    app = create_app(settings, engine, taxonomy, FileStore(settings.storage.path), clock=utc_now)
-    greet(engine, f"http://{settings.web.host}:{settings.web.port}/")
-    serve(app, settings.web.host, settings.web.port)
+    taxonomy = Taxonomy.load(settings.triage.taxonomy or None)
+    stopping = threading.Event()
+    with (
+        page(settings, open_and_migrate(settings), taxonomy, FileStore(settings.storage.path)),
+        stop_on_signal(stopping),
+    ):
+        stopping.wait()
 
 
-def work_once(context: "Context", only: list[str] | None = None) -> list[str]:
+def work_once(context: Context, only: list[str] | None = None) -> list[str]:
     """Work until nothing is due; say and return what went wrong, a sentence each."""
     from worker.only_worker import only_worker
     from worker.pipeline import STEPS, run_once
@@ -88,7 +84,7 @@ def work_once(context: "Context", only: list[str] | None = None) -> list[str]:
     return problems
 
 
-def work(context: "Context", only: list[str] | None = None) -> None:
+def work(context: Context, only: list[str] | None = None) -> None:
     """Run the steps on their schedule until somebody asks us to stop."""
     from worker import scheduler
     from worker.context import known_addresses
@@ -108,24 +104,29 @@ def work(context: "Context", only: list[str] | None = None) -> None:
         os._exit(0)
 
 
-def prepare_classifier(context: "Context") -> None:
+def prepare_classifier(context: Context) -> None:
     from models.registry import ensure_default
-    from storage.database import open_session
 
     with open_session(context.engine) as session:
         ensure_default(session, now=context.clock())
 
 
+def page_of(context: Context) -> AbstractContextManager[None]:
+    """The page beside the worker."""
+    return page(context.settings, context.engine, context.taxonomy, context.files)
+
+
 @contextmanager
-def page(context: "Context") -> Iterator[None]:
-    """The page in a thread beside the worker."""
+def page(
+    settings: Settings, engine: Engine, taxonomy: Taxonomy, files: FileStore
+) -> Iterator[None]:
+    """The page in a thread of this process."""
     from web.app import create_app
     from web.server import serving
 
-    settings = context.settings
-    app = create_app(settings, context.engine, context.taxonomy, context.files, clock=context.clock)
+    app = create_app(settings, engine, taxonomy, files, clock=utc_now)
     with serving(app, settings.web.host, settings.web.port) as url:
-        greet(context.engine, url)
+        greet(engine, url)
         yield
 
 
@@ -140,17 +141,14 @@ def greet(engine: Engine, url: str) -> None:
 
 
 @contextmanager
-def stop_on_signal(context: "Context") -> Iterator[None]:
-    """SIGTERM and SIGINT ask for a clean stop; the second one ends the process at once."""
+def stop_on_signal(stopping: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for a clean stop; a second one ends the process at once."""
 
     def ask(_signal: int, _frame: object) -> None:
-        if context.stopping.is_set():
+        if stopping.is_set():
             os._exit(1)
-        context.stopping.set()
+        stopping.set()
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _set_up(*, test: bool) -> None:
     begun = monotonic()
+    for path in (*PROJECT_FILES, RUN_LOCK, *([TEST_LOCK] if test else [])):
+        if not path.is_file():
+            raise SetupError(f"{path} is missing: this is no whole checkout of odzew")
     if test:
         absent = debian.missing(debian.FOR_TESTS)
         if absent:
@@ -122,16 +125,8 @@ def _fingerprint(*, test: bool) -> str:
     import hashlib
 
     digest = hashlib.sha256(str(ROOT).encode())
-    for path in (
-        RUN_LOCK,
-        *PROJECT_FILES,
-        *([TEST_LOCK] if test else []),
-        CONFIGURATION,
-    ):
-        try:
-            digest.update(path.read_bytes() + b"\0")
-        except OSError as error:
-            raise SetupError(f"{path} cannot be read: {error.strerror}") from None
+    for path in (*PROJECT_FILES, RUN_LOCK, *([TEST_LOCK] if test else []), CONFIGURATION):
+        digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -202,21 +197,19 @@ def _pip(arguments: list[str], *, total: int) -> None:
     total: how many packages to show progress for; 0 shows none.
     """
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    pip = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        close_fds=False,  # see _OnlyOne
+        text=True,
+        errors="replace",
+    )
+    assert pip.stdout is not None
     done, problem = 0, ""
-    with (
-        LOG.open("a", encoding="utf-8") as log,
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            close_fds=False,  # see _OnlyOne
-            text=True,
-            errors="replace",
-        ) as pip,
-    ):
-        assert pip.stdout is not None
+    with LOG.open("a", encoding="utf-8") as log:
         for line in pip.stdout:
             log.write(line)
             if total and line.startswith(COLLECTED):
@@ -228,11 +221,15 @@ def _pip(arguments: list[str], *, total: int) -> None:
             elif line.startswith("ERROR: ") and not problem:
                 problem = line[len("ERROR: ") :].strip()
     _show_progress("")
-    if pip.returncode:
-        raise SetupError(
-            f"pip could not install the packages: {problem or f'exit code {pip.returncode}'} "
-            f"(all it said: {LOG})"
-        )
+    if pip.wait() == 0:
+        return
+    if pip.returncode > 0:
+        # It ended by itself, so it had changed nothing or put back what it changed.
+        UNFINISHED.unlink()
+    raise SetupError(
+        f"pip could not install the packages: {problem or f'exit code {pip.returncode}'} "
+        f"(all it said: {LOG})"
+    )
 
 
 def _name(line: str) -> str:

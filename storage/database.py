@@ -9,9 +9,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    IntegrityError,
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
@@ -22,6 +23,7 @@ from config.errors import PermanentError, TemporaryError
 from storage.tables import Instance
 
 __all__ = [
+    "CONFLICT",
     "DATABASE_DOWN",
     "DatabaseNewer",
     "DatabaseUnreachable",
@@ -37,9 +39,10 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-
 # What the driver raises when the database is away, locked, read-only or full: nothing about a row.
 DATABASE_DOWN = (OperationalError, InterfaceError)
+# A unique key refused what another process was quicker to write.
+CONFLICT = (IntegrityError,)
 
 
 class DatabaseNewer(PermanentError):
@@ -67,9 +70,14 @@ def open_database(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=parsed.get_backend_name() == "postgresql",
+            hide_parameters=True,
+        )
     except (NoSuchModuleError, ArgumentError) as error:
         raise PermanentError(f"database.url cannot be used: {error}") from None
+    event.listen(engine, "handle_error", _keep_data_out_of_errors)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
     return engine
@@ -136,6 +144,14 @@ def explain(engine: Engine, error: Exception) -> str:
     where = engine.url.render_as_string(hide_password=True)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     return f"the database {where} cannot be used: {cause}"
+
+
+def _keep_data_out_of_errors(context: ExceptionContext) -> None:
+    # An error ends in the log, where no address or text may be; PostgreSQL quotes the whole row
+    # in the second line of its message.
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).splitlines()[0], *error.args[1:])
 
 
 def _set_sqlite_pragmas(connection, _record) -> None:  # type: ignore[no-untyped-def]

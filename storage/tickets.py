@@ -117,7 +117,7 @@ class QueueFilter:
     needs_review: bool | None = None
     cause: str | None = None
     urgency: str | None = None
-    text: str = ""  # part of the reference, the subject or the requester's address
+    text: str = ""  # part of the reference, the subject, the requester's name or address
     due_on: date | None = None  # the safe date is this day
     due_before: date | None = None  # the safe date is earlier than this day
 
@@ -145,6 +145,7 @@ def _filtered(wanted: QueueFilter) -> Any:
             col(Ticket.reference).icontains(part, autoescape=True)
             | col(Ticket.subject).icontains(part, autoescape=True)
             | col(Ticket.requester_addr).icontains(part, autoescape=True)
+            | col(Ticket.requester_name).icontains(part, autoescape=True)
         )
     return statement
 

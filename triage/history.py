@@ -26,6 +26,7 @@ from triage.mail_words import (
     any_of,
 )
 
+MAX_LINES = 5000  # of a body that are looked at; what lies below stays as it is
 MAX_ATTRIBUTION_LINES = 6
 MAX_ATTRIBUTION = 600  # characters
 MAX_LINE = 2000  # characters of a line that are looked at
@@ -75,9 +76,9 @@ def first_marker(lines: Sequence[str]) -> Marker | None:
 
 
 def markers(lines: Sequence[str]) -> Iterator[Marker]:
-    """Every place where older mail begins, in order."""
+    """Every place where older mail begins, in order, within the first MAX_LINES lines."""
     index = 0
-    while index < len(lines):
+    while index < min(len(lines), MAX_LINES):
         marker = _marker_at(lines, index)
         if marker is None:
             index += 1

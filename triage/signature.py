@@ -12,6 +12,8 @@ from triage.history import MAX_LINE, is_rule
 from triage.mail_words import DEVICE_LINE_STARTS, DEVICE_NAMES, DISCLAIMER_STARTS, any_of
 
 MAX_SIGNATURE_LINES = 25
+MAX_DEVICE_LINES = 5
+MAX_PARAGRAPHS = 1000  # that are looked at for a footer
 MAX_LIST_FOOTER_LINES = 8
 
 _SIGNATURE = re.compile(r"[ \t]{0,2}(?:--|—|–|- -)[ \t\u00a0]{0,20}$")
@@ -45,7 +47,7 @@ def without_signature(lines: list[str]) -> Signed:
     signature, lines = lines[cut:], trimmed(lines[:cut])
     lines, footer = _without_footers(lines)
     device: list[str] = []
-    while lines and is_device_line(lines[-1]):
+    while lines and len(device) < MAX_DEVICE_LINES and is_device_line(lines[-1]):
         device.insert(0, lines.pop())
         lines = trimmed(lines)
     return Signed(lines, [*device, *footer, *signature, *list_footer])
@@ -100,10 +102,12 @@ def _without_footers(lines: list[str]) -> tuple[list[str], list[str]]:
     removed: list[str] = []
     in_footer = False
     first = True  # of a paragraph
+    paragraphs = 0
     for line in lines:
         if not line.strip() or is_rule(line):
             in_footer, first = False, True
-        elif first:
+        elif first and paragraphs < MAX_PARAGRAPHS:
+            paragraphs += 1
             in_footer, first = _DISCLAIMER.match(line[:MAX_LINE]) is not None, False
         (removed if in_footer else kept).append(line)
     return (without_rule(kept) if removed else kept), removed

@@ -35,7 +35,7 @@ MAX_FIELDS = 200
 SAFE_METHODS = ("GET", "HEAD")
 
 
-class SignInRequired(Exception):  # noqa: N818 - not an error: the answer is the sign-in page
+class SignInRequired(Exception):
     """Only a signed-in person may see this page."""
 
 

@@ -80,7 +80,8 @@ def verify_password(password_hash: str | None, password: str) -> bool:
         return False
     with _at_work:
         try:
-            return _hasher.verify(password_hash or _NOBODYS, text) and password_hash is not None
+            stored = _NOBODYS if password_hash is None else password_hash
+            return _hasher.verify(stored, text) and password_hash is not None
         except (VerificationError, InvalidHashError):
             return False
 

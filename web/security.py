@@ -44,7 +44,7 @@ ONE_YEAR = "max-age=31536000"
 ErrorPage = Callable[[Request, int, str], Response]
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - becomes status 413
+class BodyTooLarge(Exception):
     """More bytes arrived than a form may have."""
 
 

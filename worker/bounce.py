@@ -135,7 +135,7 @@ def _recipient_groups(part: Part) -> list[_Group]:
             if groups[-1]:
                 groups.append({})
             continue
-        if line[0] in " \t" and name:
+        if line[0] in " \t" and name in groups[-1]:
             groups[-1][name] = f"{groups[-1][name]} {line.strip()}"[:4000]
             continue
         key, colon, value = line.partition(":")

@@ -134,6 +134,7 @@ def _mailboxes(value: str) -> tuple[Address, ...]:
     comment = ""
     angle: str | None = None
     spoiled = False
+    comments_close = True  # a "(" that is never closed is no comment, nor is any after it
     i, length = 0, min(len(value), 65536)
 
     def close() -> None:
@@ -151,9 +152,10 @@ def _mailboxes(value: str) -> tuple[Address, ...]:
         elif c == "'" and not name.strip() and (stop := value.find("'", i + 1, i + 200)) > 0:
             # No quotation mark to the standard, but one to many programs: 'Kowalski, Jan' <...>.
             name, i = name + value[i : stop + 1], stop + 1
-        elif c == "(":
-            text, i = _comment(value, i, length)
-            comment = comment or text
+        elif c == "(" and comments_close:
+            text, after = _comment(value, i, length)
+            comments_close = after > 0
+            comment, i = comment or text, after or i + 1
         elif c == "<" and angle is None:
             stop = value.find(">", i)
             if stop < 0:
@@ -200,6 +202,7 @@ def _quoted(value: str, start: int, length: int) -> tuple[str, int]:
 
 
 def _comment(value: str, start: int, length: int) -> tuple[str, int]:
+    """The text of a comment and the index after it, 0 where it is never closed."""
     depth, i = 0, start
     out: list[str] = []
     while i < length:
@@ -214,7 +217,7 @@ def _comment(value: str, start: int, length: int) -> tuple[str, int]:
         if not (c == "(" and depth == 1):
             out.append(c)
         i += 1
-    return "", start + 1  # never closed: no comment
+    return "", 0
 
 
 def _mailbox(name: str, comment: str, angle: str | None, *, spoiled: bool) -> Address | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-MAX_HTML = 4 * 1024 * 1024  # characters read of one document
+MAX_HTML = 2 * 1024 * 1024  # characters read of one document
 MAX_TEXT = 1024 * 1024  # characters written
-MAX_NODES = 200_000
+MAX_NODES = 60_000
+MAX_DEPTH = 500  # of elements; lexbor needs quadratic time for deeper ones
 
 _DROPPED = frozenset(
     [
@@ -86,6 +87,12 @@ _BLOCKS = frozenset(
 _PARAGRAPHS = frozenset(
     ["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "pre"]
 )
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_NESTING = re.compile(
+    r"<(/?)(?:div|span|blockquote|table|section|article|center|ul|ol|font|b|i|u|a|em|strong|form)"
+    r"(?=[\s/>])",
+    re.IGNORECASE,
+)
 _SIGNATURES = frozenset(
     ("gmail_signature", "moz-signature", "signature", "ms-outlook-mobile-signature", "x_signature")
 )
@@ -111,7 +118,10 @@ class Line:
 
 def to_lines(html: str) -> tuple[Line, ...]:
     """The visible text of a document, line by line; at most MAX_TEXT characters."""
-    tree = LexborHTMLParser(html[:MAX_HTML])
+    html = html[:MAX_HTML]
+    if _too_deep(html):
+        return tuple(Line(0, text) for text in _TAG.sub("\n", html[:MAX_TEXT]).split("\n") if text)
+    tree = LexborHTMLParser(html)
     root = tree.root
     if root is None:
         return ()
@@ -134,6 +144,18 @@ def to_quoted_text(lines: tuple[Line, ...]) -> str:
     if not any(line.text for line in written):
         written = list(lines)
     return "\n".join(">" * line.depth + " " * (line.depth > 0) + line.text for line in written)
+
+
+def _too_deep(html: str) -> bool:
+    """Whether elements that must be closed are open by the hundred at some place."""
+    if html.count("<") < MAX_DEPTH:
+        return False
+    depth = 0
+    for match in _NESTING.finditer(html):
+        depth = max(depth - 1, 0) if match[1] else depth + 1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 class _Writer:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from config.errors import PermanentError, TemporaryError
-from storage.database import DATABASE_DOWN, Session
+from storage.database import CONFLICT, DATABASE_DOWN, Session
 from storage.files import StorageFull
 from storage.tables import WorkColumns
 from storage.work import finish, retry_later, set_aside
@@ -37,27 +37,63 @@ def work_through(
     A database or a disk that is away is no row's fault: that is raised, and the rows stay claimed
     until their lease ends.
     """
-    deadly = [row for row in rows if row.attempts >= MAX_ATTEMPTS]
-    for row in deadly:
-        _set_aside(session, row, f"the worker died over it {MAX_ATTEMPTS} times", give_up)
-    fit = [row for row in rows if row.attempts < MAX_ATTEMPTS]
+    fit = []
+    for row in rows:
+        if row.attempts >= MAX_ATTEMPTS:
+            _set_aside(session, row, f"the worker died over it {MAX_ATTEMPTS} times", give_up)
+        else:
+            fit.append(row)
     try:
-        do(fit)
+        if len(fit) > 1 and _done(session, fit, do):
+            return len(rows)
         for row in fit:
-            finish(row)
-            session.add(row)
-        session.commit()
+            _work_alone(session, row, do, clock=clock, give_up=give_up)
     except (*DATABASE_DOWN, StorageFull):
         session.rollback()
         raise
+    return len(rows)
+
+
+def _done(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]], None]) -> bool:
+    """Whether the batch went through as a whole; if not, nothing of it has happened."""
+    try:
+        _commit(session, rows, do)
+    except (*DATABASE_DOWN, StorageFull):
+        raise
+    except Exception:
+        session.rollback()  # each row will say for itself what was wrong
+        return False
+    return True
+
+
+def _work_alone(
+    session: Session,
+    row: Row,
+    do: Callable[[Sequence[Row]], None],
+    *,
+    clock: Callable[[], datetime],
+    give_up: Callable[[Row, str], None],
+) -> None:
+    try:
+        try:
+            _commit(session, [row], do)
+        except CONFLICT:
+            # Another process was first with the same mail: what it committed is seen now.
+            session.rollback()
+            _commit(session, [row], do)
+    except (*DATABASE_DOWN, StorageFull):
+        raise
     except Exception as error:
         session.rollback()
-        if len(fit) == 1:
-            _close_failed(session, fit[0], error, now=clock(), give_up=give_up)
-        else:
-            for row in fit:
-                work_through(session, [row], do, clock=clock, give_up=give_up)
-    return len(rows)
+        _close_failed(session, row, error, now=clock(), give_up=give_up)
+
+
+def _commit(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]], None]) -> None:
+    do(rows)
+    for row in rows:
+        finish(row)
+        session.add(row)
+    session.commit()
 
 
 def _close_failed(

@@ -93,7 +93,19 @@ class _Text:
 
 
 def parse(raw: bytes, known: KnownAddresses = KnownAddresses()) -> ParsedMessage:  # noqa: B008
-    """Take a mail apart. Any bytes give a result; ``defects`` says what was wrong with them."""
+    """Take a mail apart. Any bytes give a result; ``defects`` says what was wrong with them.
+
+    A mistake of ours must not lose a complaint: the mail then comes back as plain text, with
+    ``error`` set and without an automatic reply.
+    """
+    try:
+        return take_apart(raw, known)
+    except Exception as error:
+        return _unread(raw, error)
+
+
+def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
+    """As ``parse``, but a mistake of ours is raised; for tests that look for such."""
     root, defects = read(raw)
     notes = list(defects)
     senders = addresses(root.get("from"))
@@ -177,6 +189,39 @@ def parse(raw: bytes, known: KnownAddresses = KnownAddresses()) -> ParsedMessage
         attachments=attachments,
         defects=tuple(notes),
         error=None if root.fields or text.plain else "the mail is empty",
+    )
+
+
+def _unread(raw: bytes, error: Exception) -> ParsedMessage:
+    text = _clean(charset.decode(raw[:MAX_BODY]).text)
+    return ParsedMessage(
+        subject="",
+        from_addr="",
+        from_name="",
+        to_addrs=(),
+        cc_addrs=(),
+        reply_to_addr="",
+        requester_addr="",
+        requester_source="none",
+        message_id=f"sha256.{hashlib.sha256(raw).hexdigest()[:32]}@odzew.invalid",
+        in_reply_to=(),
+        references=(),
+        date=None,
+        body=text,
+        text=text,
+        language=None,
+        kind="person",
+        is_auto_reply=False,
+        is_bounce=False,
+        is_forward=False,
+        auto_ack_ok=False,
+        no_ack_reason="B-D2: the mail could not be read",
+        return_path=None,
+        forwarded=None,
+        bounces=(),
+        attachments=(),
+        defects=(),
+        error=f"the mail could not be read ({type(error).__name__}); its bytes are kept",
     )
 
 
@@ -325,21 +370,21 @@ def _without_uuencoded(part: Part) -> tuple[str, list[Attachment]]:
 
 def _unflowed(text: str, *, delsp: bool) -> str:
     """Paragraphs of format=flowed on one line each, with their quote depth kept (RFC 3676 §4)."""
-    out: list[str] = []
+    paragraphs: list[list[str]] = []
     open_depth = -1  # of the paragraph that the last line left open
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))
         body = line[depth:]
         body = body[1:] if body.startswith(" ") else body
         if open_depth == depth and body != "-- ":
-            out[-1] += body
+            paragraphs[-1].append(body)
         else:
-            out.append(">" * depth + (" " if depth else "") + body)
+            paragraphs.append([">" * depth + (" " if depth else ""), body])
         flows = body.endswith(" ") and body != "-- "
         open_depth = depth if flows else -1
         if flows and delsp:
-            out[-1] = out[-1][:-1]
-    return "\n".join(out)
+            paragraphs[-1][-1] = body[:-1]
+    return "\n".join("".join(pieces) for pieces in paragraphs)
 
 
 # --- attachments -------------------------------------------------------------------------------

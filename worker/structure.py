@@ -301,7 +301,7 @@ def _base64(data: bytes) -> bytes:
     # Padding inside the data ends a run that was encoded by itself; what follows the last one is
     # often a footer that a list server put there.
     data = data.strip()
-    if b"=" in data[:-2]:
+    if 0 < data.count(b"=", 0, -2) < MAX_PARTS:
         runs = re.split(rb"=+", data)
         if all(len(_NOT_BASE64.sub(b"", run)) > 0 for run in runs[:-1]):
             return b"".join(_base64_run(run) for run in runs)

@@ -20,7 +20,13 @@ from tests.rigs.process import (
 USER = "odzew"
 # What a crash of the machine might lose does not matter here; what a crash of a process might
 # lose is as safe as ever.
-SETTINGS = {"fsync": "off", "full_page_writes": "off", "listen_addresses": HOST}
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": HOST,
+    # Shared memory in its own folder goes with the folder, also when it was killed.
+    "dynamic_shared_memory_type": "mmap",
+}
 
 
 class Postgres:
@@ -60,11 +66,10 @@ class Postgres:
         """SIGKILL to all its processes; ``start`` recovers."""
         if self._server:
             self._server.kill()
-            (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove it with every database."""
-        self.kill()
+        self.stop()
         remove_folder(self.folder)
 
     def new_database(self, *, template: str = "template1") -> str:

@@ -1,7 +1,8 @@
 """A server of the machine, run for a test: whom it runs as, when it is ready, how it ends.
 
-Nothing is left behind: a server dies with the test process (even one killed by SIGKILL), its
-folder is removed, its port was free and lies outside the range that outgoing connections take.
+Nothing is left behind: a server dies with the test process, even one killed by SIGKILL; its folder
+is removed, at the latest by the next test run. Its port was free and lies outside the range that
+outgoing connections take.
 """
 
 import os
@@ -56,7 +57,9 @@ def server_user() -> pwd.struct_passwd:
 
 def new_folder(server: str) -> Path:
     """A folder the server user can write; short, for paths of Unix sockets end at 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix=f"odzew-{server}-", dir=_memory()))
+    parent = _memory() or Path(tempfile.gettempdir())
+    _remove_abandoned(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"odzew-{os.getpid()}-{server}-", dir=parent))
     folder.chmod(0o755)
     give_to_server_user(folder)
     return folder
@@ -68,6 +71,13 @@ def _memory() -> Path | None:
     if memory.is_dir() and shutil.disk_usage(memory).free > 2_000_000_000:
         return memory
     return None
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """What test processes left that were killed; their names carry the process."""
+    for folder in parent.glob("odzew-*-*-*"):
+        if not Path("/proc", folder.name.split("-")[1]).exists():
+            remove_folder(folder)
 
 
 def give_to_server_user(*paths: Path) -> None:

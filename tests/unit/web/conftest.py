@@ -10,10 +10,10 @@ from fastapi.testclient import TestClient
 
 from config.settings import Database, Settings, Shop, Storage, Web
 from config.taxonomy import Taxonomy
-from storage.database import Engine, Session, open_database, open_session
+from storage.database import Engine, Session
 from storage.files import FileStore
 from storage.people import create_link
-from storage.tables import Instance, Person, SQLModel
+from storage.tables import Person
 from tests.unit.web.samples import NOW, a_person
 from web.app import create_app
 
@@ -49,20 +49,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
-    engine = open_database(settings.database.url)
-    SQLModel.metadata.create_all(engine)
-    with open_session(engine) as session:
-        session.add(Instance(shop_id="test", loop_key=b"key"))
-        session.commit()
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    with open_session(engine) as session:
-        yield session
+def database_url(settings: Settings, tmp_path: Path, sqlite_template: Path) -> str:
+    """SQLite alone: what is tried here is the page."""
+    (tmp_path / "odzew.db").write_bytes(sqlite_template.read_bytes())
+    return settings.database.url
 
 
 @pytest.fixture
@@ -71,7 +61,7 @@ def files(settings: Settings) -> FileStore:
 
 
 @pytest.fixture
-def browser(
+def client(
     settings: Settings, engine: Engine, files: FileStore, clock: Clock
 ) -> Iterator[TestClient]:
     """A browser at the page, nobody signed in; it says so honestly, as browsers do."""
@@ -121,7 +111,7 @@ def marta(session: Session) -> Person:
 
 
 @pytest.fixture
-def signed_in(browser: TestClient, session: Session, marta: Person, clock: Clock) -> TestClient:
+def signed_in(client: TestClient, session: Session, marta: Person, clock: Clock) -> TestClient:
     """Marta, a team lead, has signed in."""
-    sign_in(browser, session, marta, now=clock())
-    return browser
+    sign_in(client, session, marta, now=clock())
+    return client

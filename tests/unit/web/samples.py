@@ -228,8 +228,8 @@ _QUOTED = (
 MAILS = (
     Mail(
         "Iskry z czajnika!!! Dziecko się przestraszyło",
-        "Dzień dobry,\n\nw piątek kupiłam u Państwa czajnik Vento 1,7 l (zamówienie 10482). Dziś rano"
-        " przy włączaniu z podstawki poszły iskry i poczułam swąd spalenizny. Na szczęście syn"
+        "Dzień dobry,\n\nw piątek kupiłam u Państwa czajnik Vento 1,7 l (zamówienie 10482). Dziś"
+        " rano przy włączaniu z podstawki poszły iskry i poczułam swąd spalenizny. Na szczęście syn"
         " stał z tyłu. Czajnik odłączyłam i boję się go dotykać.\n\nProszę o pilny kontakt i zwrot"
         " pieniędzy. W załączniku zdjęcia podstawki i paragon.\n\nAnna Nowak\ntel. 600 000 000",
         cause="defective",
@@ -272,8 +272,8 @@ MAILS = (
     ),
     Mail(
         "Rozbity wazon",
-        "Dzień dobry, karton przyszedł zgnieciony z jednej strony, a wazon w środku jest w kawałkach."
-        " Kurier spisał protokół. Proszę o nowy egzemplarz.",
+        "Dzień dobry, karton przyszedł zgnieciony z jednej strony, a wazon w środku jest w"
+        " kawałkach. Kurier spisał protokół. Proszę o nowy egzemplarz.",
         sender=("Tomasz Lewandowski", "tlewandowski@example.org"),
         cause="damaged_in_transit",
         confidence=0.98,
@@ -313,11 +313,13 @@ MAILS = (
         requester_status="suggested",
         acknowledgement="none",
         reason="B-D5: the address is only suggested; a person confirms it",
-        quoted="---------- Wiadomość przekazana dalej ----------\nOd: Ewa Kamińska <ewa.kaminska@example.com>",
+        quoted="---------- Wiadomość przekazana dalej ----------\n"
+        "Od: Ewa Kamińska <ewa.kaminska@example.com>",
     ),
     Mail(
         "Kolor inny niż na zdjęciu",
-        "Zasłony na zdjęciu są granatowe, a przyszły prawie czarne. Chciałabym obniżki albo wymiany.",
+        "Zasłony na zdjęciu są granatowe, a przyszły prawie czarne. Chciałabym obniżki albo"
+        " wymiany.",
         sender=("Joanna Szymańska", "joanna.sz@example.com"),
         cause="not_as_described",
         confidence=0.54,
@@ -372,8 +374,8 @@ MAILS = (
         acknowledgement="waiting",
     ),
     Mail(
-        "Zmywarka po tygodniu przecieka, zalana kuchnia i podłoga, proszę o natychmiastowy kontakt w"
-        " sprawie odszkodowania oraz wymiany urządzenia na nowe",
+        "Zmywarka po tygodniu przecieka, zalana kuchnia i podłoga, proszę o natychmiastowy kontakt"
+        " w sprawie odszkodowania oraz wymiany urządzenia na nowe",
         "Zmywarka za 2 899 zł po tygodniu zaczęła przeciekać. Panele do wymiany.",
         sender=("Władysława Brzęczyszczykiewicz-Chrząszczewska", "wladyslawa.b@example.com"),
         cause="defective",

@@ -1,0 +1,103 @@
+"""A server that is away is one clear line, and nothing is lost when it is back."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.acceptance.desk import Desk, configuration
+from tests.acceptance.test_complaint import COMPLAINT
+
+if TYPE_CHECKING:
+    from tests.rigs import Dovecot, Postgres, SmtpCatcher
+
+
+def events(lines: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+
+
+def numbered(number: int) -> bytes:
+    return COMPLAINT.replace(b"stluczony.wazon@", b"wazon%d@" % number).replace(
+        b"ZP-4711", b"ZP-%d" % (5000 + number)
+    )
+
+
+def test_each_outage_is_one_line_and_loses_nothing(
+    tmp_path: Path,
+    dovecot: "Dovecot",
+    make_catcher: Callable[..., "SmtpCatcher"],
+    postgres: "Postgres",
+    postgres_template: str,
+) -> None:
+    catcher = make_catcher()
+    user = dovecot.new_user()
+    database = postgres.new_database(template=postgres_template)
+    desk = Desk(
+        tmp_path / "desk",
+        configuration(
+            user=user,
+            imap_port=dovecot.imap_port,
+            smtp_port=catcher.port,
+            database=postgres.url(database),
+            more="[acknowledgements]\nper_address_per_day = 100",
+        ),
+        ODZEW_TEST_PASSWORD=dovecot.password,
+    )
+    dovecot.append(user, *(numbered(n) for n in range(3)))
+    worker = desk.start("worker")
+    lines: list[str] = []
+    arrived = threading.Condition()
+
+    def listen() -> None:
+        assert worker.stderr is not None
+        for line in worker.stderr:
+            with arrived:
+                lines.append(line)
+                arrived.notify_all()
+
+    threading.Thread(target=listen, daemon=True).start()
+
+    def wait_for(event: str, step: str) -> None:
+        def seen() -> bool:
+            return any(
+                e["event"] == event and e.get("step") == step for e in events("".join(lines))
+            )
+
+        with arrived:
+            assert arrived.wait_for(seen, timeout=60), "".join(lines)
+
+    try:
+        catcher.wait_for(3, seconds=60)
+        catcher.stop()
+        dovecot.append(user, numbered(3))
+        wait_for("step failed", "deliver")
+        catcher.start()
+        catcher.wait_for(4, seconds=60)
+        wait_for("step works again", "deliver")
+
+        dovecot.stop()
+        wait_for("step failed", "pull reklamacje")
+        dovecot.start()
+        dovecot.append(user, numbered(4))
+        catcher.wait_for(5, seconds=60)
+
+        postgres.stop()
+        wait_for("step failed", "ingest")
+        postgres.start()
+        dovecot.append(user, numbered(5))
+        catcher.wait_for(6, seconds=60)
+    finally:
+        worker.terminate()
+        assert worker.wait(timeout=12) == 0
+
+    outcomes = [row["outcome"] for row in desk.objects("ledger")]
+    assert outcomes == ["ticket"] * 6
+    assert [row["state"] for row in desk.objects("outbox")] == ["sent"] * 6
+    assert len({mail.content for mail in catcher.mails}) == len(catcher.mails) == 6
+    # One line when it begins, not one for each attempt.
+    said = [
+        (e["step"], e["problem"]) for e in events("".join(lines)) if e["event"] == "step failed"
+    ]
+    assert len(said) == len(set(said))
+    assert all("Traceback" not in line for line in lines)

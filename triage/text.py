@@ -1,0 +1,40 @@
+"""What a classifier sees of a message: the same in training and at run time."""
+
+import re
+import unicodedata
+
+# Beyond this the encoder, which stops at 256 tokens, sees nothing anyway.
+MAX_CHARACTERS = 4000
+
+_PREFIX = re.compile(
+    r"^\s*(?:(?:re|odp|fw|fwd|pd|aw|wg|antw|sv|tr|rv|vs|dot|betreff)\s*(?:\[\d+\])?\s*:\s*)+",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(r"\[?\bODZ-\d{4}-\d{4,12}\b\]?", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
+
+
+def prepare(subject: str, text: str) -> str:
+    """One line: the subject without reply prefixes and our reference, then the text.
+
+    subject, text: what ``worker.complaint`` takes out of a mail; either may be empty.
+    """
+    title = folded(_REFERENCE.sub(" ", _PREFIX.sub("", subject)))
+    body = folded(text[: 4 * MAX_CHARACTERS])
+    return (f"{title}. {body}" if title else body)[:MAX_CHARACTERS]
+
+
+def folded(text: str) -> str:
+    """NFC, without control and invisible characters, runs of white space as one space."""
+    composed = unicodedata.normalize("NFC", text)
+    visible = "".join(
+        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co") else " "
+        for char in composed
+    )
+    return _SPACES.sub(" ", visible).strip()
+
+
+def without_diacritics(text: str) -> str:
+    """Lower case and plain letters, as many people type: ``żółć`` becomes ``zolc``."""
+    decomposed = unicodedata.normalize("NFKD", text.lower().replace("ł", "l").replace("ß", "ss"))
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
