@@ -224,6 +224,7 @@ class Web(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     trusted_proxy: str = Field(default="", description="address of the TLS proxy in front")
+    hosts: Names = Field(default=[], description="names under which the proxy offers the page")
 
     @model_validator(mode="after")
     def _plain_http_stays_at_home(self) -> Self:

@@ -164,3 +164,9 @@ def _set_sqlite_pragmas(connection, _record) -> None:  # type: ignore[no-untyped
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    # SQLite's own lower() knows only ASCII: "ŁÓŻKO" would not be found by "łóżko".
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value

@@ -2,8 +2,8 @@
 
 A classifier trained on a few hundred mails overlooks a burnt hand in a sentence about a refund. What
 is stated plainly is found here by words (``facts.toml``), whatever the case and the diacritics. A
-fact says that the mail is critical as ``docs`` define it: (a) people or animals harmed or in danger,
-(b) an institution with a deadline or already at work, (c) a statutory time limit that is over.
+fact says that the mail is critical: (a) people or animals harmed or in danger, (b) an institution
+with a deadline or already at work, (c) a statutory time limit that is over or about to end.
 """
 
 import re
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CRITICAL = "critical"
-# How sure a stated fact makes us that a mail is critical: measured on the training mails.
-STATED = 0.9
+# How sure a stated fact makes us that a mail is critical. 95 of 100 training mails with one were, but
+# the words were chosen with those mails in view.
+STATED = 0.85
 # An institution counts with a filing or a deadline so near, a term with the word that it is over.
 _NEAR = 180  # characters
 

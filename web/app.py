@@ -15,8 +15,9 @@ from config.taxonomy import Taxonomy
 from storage.database import DATABASE_DOWN, Engine
 from storage.files import FileStore
 from web import account, auth, health, review_queue, reviews, tickets
-from web.pages import STATIC, SignInRequired, Site, sign_in_path
+from web.pages import SignInRequired, sign_in_path
 from web.security import Guard
+from web.site import STATIC, Site
 from web.translations import choose_language
 
 log = logging.getLogger(__name__)

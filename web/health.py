@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
 from storage.reports import is_reachable
-from web.pages import Site
+from web.site import Site
 
 router = APIRouter()
 

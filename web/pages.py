@@ -4,127 +4,30 @@
 that changes something (F-10), so a route cannot forget to.
 """
 
-import gettext
-import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, quote
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from config.settings import Settings
-from config.taxonomy import Taxonomy
-from storage.database import Engine, Session, open_session
-from storage.files import FileStore
+from storage.database import Session, open_session
 from storage.people import ABSOLUTE, find_session
 from storage.tables import Person, WebSession
 from web.formats import Formats
-from web.plain_text import one_line, plain
-from web.translations import LANGUAGES, choose_language, load_catalogues
+from web.site import Site
+from web.translations import choose_language
 
-FOLDER = Path(__file__).parent
-STATIC = FOLDER / "static"
 MAX_FIELDS = 200
 SAFE_METHODS = ("GET", "HEAD")
 
 
 class SignInRequired(Exception):
     """Only a signed-in person may see this page."""
-
-
-class Site:
-    """What lives as long as the application: its settings, catalogues and templates."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        engine: Engine,
-        taxonomy: Taxonomy,
-        files: FileStore,
-        *,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.settings = settings
-        self.engine = engine
-        self.taxonomy = taxonomy
-        self.files = files
-        self.clock = clock
-        self.catalogues = load_catalogues()
-        self._environments = {
-            language: _environment(catalogue) for language, catalogue in self.catalogues.items()
-        }
-
-    @property
-    def behind_tls(self) -> bool:
-        """A TLS proxy is in front; otherwise the page is plain HTTP on this machine (F-05)."""
-        return bool(self.settings.web.trusted_proxy)
-
-    def cookie(self, name: str) -> str:
-        return f"__Host-{name}" if self.behind_tls else name
-
-    def formats(self, language: str) -> Formats:
-        return Formats(
-            language, self.settings.shop.timezone, self.catalogues[language], self.clock()
-        )
-
-    def write(self, template: str, language: str, **context: Any) -> str:
-        formats = self.formats(language)
-        defaults: dict[str, Any] = {
-            "shop": self.settings.shop.name,
-            "language": language,
-            "languages": LANGUAGES,
-            "formats": formats,
-            "person": None,
-            "csrf_token": "",
-            "flash": "",
-            "here": "/",
-            "cause_name": lambda code: self.cause_name(code, language),
-            "urgency_name": lambda code: self.urgency_name(code, language),
-        }
-        return self._environments[language].get_template(template).render(defaults | context)
-
-    def cause_name(self, code: str, language: str) -> str:
-        """The name of a cause; a code that left the taxonomy stays readable."""
-        for cause in self.taxonomy.causes:
-            if cause.code == code:
-                return cause.name.in_language(language)
-        return code
-
-    def urgency_name(self, code: str, language: str) -> str:
-        for urgency in self.taxonomy.urgencies:
-            if urgency.code == code:
-                return urgency.name.in_language(language)
-        return code
-
-
-def _environment(catalogue: gettext.NullTranslations) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
-        autoescape=True,  # whatever the file is called (F-12)
-        undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # The extension adds this method at run time.
-    environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters["plain"] = plain
-    environment.filters["one_line"] = one_line
-    environment.globals["static"] = _static_url
-    return environment
-
-
-def _static_url(name: str) -> str:
-    """The address of a static file; it changes with the content, so browsers may keep it."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
-    return f"/static/{name}?v={digest}"
 
 
 @dataclass

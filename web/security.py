@@ -55,7 +55,7 @@ class Guard:
         self.app = app
         self.error_page = error_page
         self.behind_tls = bool(settings.web.trusted_proxy)
-        self.names = frozenset({settings.web.host.lower()} - {"0.0.0.0", "::"})
+        self.names = frozenset({settings.web.host.lower(), *settings.web.hosts} - {"0.0.0.0", "::"})
         # The shop's own domains: a name that a stranger's page could rebind is none of them.
         self.domains = tuple(settings.shop.own_domains)
 

@@ -39,6 +39,7 @@ from worker.received import trusted_received
 log = logging.getLogger(__name__)
 
 BATCH = 100
+TRUNCATED = "larger than storage.max_bytes: only its beginning was fetched"
 
 # What becomes of mail that is not a person's; a person's mail opens a ticket or joins one.
 AUTOMATIC = {
@@ -231,7 +232,7 @@ def _add_message(
             language=message.language,
             sent_at=message.date,
             received_at=row.received_at,
-            defects=[*message.defects],
+            defects=[*message.defects, *([TRUNCATED] if row.truncated else [])],
         ),
     )
     add_attachments(

@@ -1,0 +1,111 @@
+"""Which mail is answered by itself: the rules B-M1 to B-M9, B-L1, B-L3."""
+
+import pytest
+
+from tests.unit.worker.mails import a_mail, a_multipart, a_part
+from worker.mime import KnownAddresses, parse
+
+SHOP = KnownAddresses(own_domains=("sklep.example",), own_addresses=("reklamacje@sklep.example",))
+
+REFUSED = [
+    ("B-M1", {"Return_Path": "<>"}),
+    ("B-M2", {"Auto_Submitted": "auto-replied"}),
+    ("B-M2", {"auto_submitted": "Auto-Generated; x=1"}),
+    ("B-M2", {"Auto_Submitted": "auto-notified"}),
+    ("B-M3", {"List_Id": "<dev.example.org>"}),
+    ("B-M3", {"LIST_UNSUBSCRIBE": "<mailto:u@example.org>"}),
+    ("B-M3", {"List_Unsubscribe_Post": "List-Unsubscribe=One-Click"}),
+    ("B-M4", {"Precedence": "bulk"}),
+    ("B-M4", {"precedence": "LIST"}),
+    ("B-M4", {"Precedence": "auto_reply"}),
+    ("B-M5", {"X_Auto_Response_Suppress": "DR, RN, AutoReply"}),
+    ("B-M5", {"X_Auto_Response_Suppress": "All"}),
+    ("B-M6", {"X_Autoreply": "yes"}),
+    ("B-M6", {"X_Loop": "x"}),
+    ("B-M6", {"X_Mailer": "vacation 1.2"}),
+    ("B-M8", {"From": "no-reply@example.com"}),
+    ("B-M8", {"From": "nie-odpowiadaj@example.com"}),
+    ("B-M8", {"From": "MAILER-DAEMON@example.com"}),
+    ("B-M8", {"Return_Path": "<prvs=12ab=owner-lista@example.com>"}),
+    ("B-M8", {"Return_Path": "<bounces+123=anna@example.com>"}),
+    ("B-M9", {"Subject": "Poza biurem: Reklamacja", "In_Reply_To": "<0@sklep.example>"}),
+    ("B-A4", {"X_Spam_Flag": "YES"}),
+    ("B-L1", {"From": "Jan <jan@sklep.example>"}),
+    ("B-L1", {"Reply_To": "reklamacje@sklep.example"}),
+    ("B-D2", {"From": "a@example.com, b@example.com"}),
+    ("B-D2", {"From": "Anna"}),
+    ("B-D2", {"From": None}),
+]
+
+
+@pytest.mark.parametrize(("rule", "headers"), REFUSED, ids=[f"{r} {h}" for r, h in REFUSED])
+def test_mail_is_not_answered_by(rule, headers):
+    mail = parse(a_mail(**headers), SHOP)
+    assert not mail.auto_ack_ok
+    assert mail.no_ack_reason is not None
+    assert mail.no_ack_reason.startswith(f"{rule}: ")
+
+
+ANSWERED = [
+    {},
+    {"Auto_Submitted": "no"},
+    {"Subject": "Zwrot: zamówienie 123"},
+    {"X_Auto_Response_Suppress": "OOF, DR"},
+    {"Return_Path": "<anna@example.com>"},
+    {"Return_Path": "<SRS0=ab=cd=example.com=anna@forwarder.example>"},
+    {"Precedence": "first-class"},
+    {"X_Spam_Status": "No, score=0.1"},
+    {"Reply_To": "inna@other.example"},
+]
+
+
+@pytest.mark.parametrize("headers", ANSWERED, ids=str)
+def test_a_persons_mail_is_answered(headers):
+    mail = parse(a_mail(**headers), SHOP)
+    assert (mail.auto_ack_ok, mail.no_ack_reason, mail.kind) == (True, None, "person")
+
+
+def test_more_than_fifty_received_fields_are_a_loop():
+    mail = parse(b"Received: from a by b\r\n" * 51 + a_mail())
+    assert mail.no_ack_reason == "B-L3: more than 50 Received fields"
+
+
+def test_a_relayed_customer_is_no_mailing_list():
+    known = KnownAddresses(relays=("allegro.example",))
+    raw = a_mail(From="x1@allegro.example", List_Unsubscribe="<mailto:u@allegro.example>")
+    assert parse(raw, known).auto_ack_ok
+
+
+AUTO_REPLIES = [
+    {"Auto_Submitted": "auto-replied"},
+    {"X_Autoreply": "yes"},
+    {"Precedence": "auto_reply"},
+    {"Subject": "Automatyczna odpowiedź: Reklamacja"},
+    {"Subject": "Automatic reply: Potwierdzenie"},
+    {"Subject": "Out of office", "X_Auto_Response_Suppress": "All"},
+]
+
+
+@pytest.mark.parametrize("headers", AUTO_REPLIES, ids=str)
+def test_an_answer_of_a_machine_is_an_auto_reply(headers):
+    mail = parse(a_mail("Jestem nieobecny do 10 marca.", **headers))
+    assert (mail.is_auto_reply, mail.auto_ack_ok, mail.kind) == (True, False, "auto_reply")
+
+
+def test_a_complaint_about_an_automatic_reply_is_a_persons():
+    mail = parse(a_mail("Dostaję tylko autoodpowiedzi!", Subject="Autoodpowiedź zamiast pomocy"))
+    assert not mail.is_auto_reply
+
+
+def test_a_calendar_reply_is_a_report():
+    part = a_part("BEGIN:VCALENDAR", "text/calendar; method=REPLY")
+    mail = parse(a_multipart("alternative", a_part("Zaakceptowano"), part))
+    assert (mail.kind, mail.auto_ack_ok) == ("report", False)
+
+
+def test_a_notice_of_a_newsletter_is_a_list():
+    assert parse(a_mail(List_Unsubscribe="<https://example.com>")).kind == "list"
+
+
+def test_own_mail_is_own():
+    assert parse(a_mail(From="reklamacje@sklep.example"), SHOP).kind == "own"
