@@ -26,8 +26,8 @@ FIELDS = (
     "seconds",
     "classifier",
     "problem",
-    "host",
-    "port",
+    "error_id",
+    "status",
 )
 
 

@@ -1,5 +1,7 @@
 """Making confidence mean what it says, from predictions on examples that were not trained on."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,7 +56,9 @@ def thresholds(
         smoothed = (right + _PRIOR * average) / (np.arange(1, len(order) + 1) + _PRIOR)
         enough = np.flatnonzero(smoothed >= precision)
         # Rounded down, so that the example that set it passes.
-        result[label] = 1.0 if not len(enough) else float(np.floor(ordered[enough[-1]] * 1e4) / 1e4)
+        result[label] = (
+            1.0 if not len(enough) else math.floor(float(ordered[enough[-1]]) * 1e4) / 1e4
+        )
     return result
 
 

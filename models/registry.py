@@ -35,6 +35,11 @@ def default_folder() -> Path:
     return DEFAULT
 
 
+def folder_of(version: ClassifierVersion, storage: Path) -> Path:
+    """Where a version lies; ``storage`` is the folder ``storage.path``, which may be moved."""
+    return DEFAULT if version.shipped else storage / "classifiers" / version.version
+
+
 def ensure_default(session: Session, *, now: datetime) -> None:
     """Register the shipped classifier where it is new.
 
@@ -47,9 +52,9 @@ def ensure_default(session: Session, *, now: datetime) -> None:
     if find_version(session, manifest.version) is not None:
         return
     current = active_version(session)
-    version = _row(DEFAULT, manifest.version, manifest.metrics)
+    version = _row(DEFAULT, shipped=True)
     add_version(session, version)
-    if current is None or Path(current.folder) == DEFAULT:
+    if current is None or current.shipped:
         make_active(session, version, now=now)
     session.commit()
 
@@ -57,46 +62,45 @@ def ensure_default(session: Session, *, now: datetime) -> None:
 def register(session: Session, folder: Path) -> ClassifierVersion:
     """Add a finished artifact folder as a candidate; raises when it is damaged."""
     verify(folder)
-    manifest = read_manifest(folder)
-    version = _row(folder, manifest.version, manifest.metrics)
+    version = _row(folder, shipped=False)
     add_version(session, version)
     session.commit()
     return version
 
 
-def promote(session: Session, name: str, *, now: datetime) -> ClassifierVersion:
+def promote(session: Session, name: str, storage: Path, *, now: datetime) -> ClassifierVersion:
     """Make a version active; raises UnknownVersion, or an artifact error when it is damaged."""
     version = find_version(session, name)
     if version is None:
         known = ", ".join(row.version for row in all_versions(session)) or "none"
         raise UnknownVersion(f"there is no classifier version {name!r}; known: {known}")
-    verify(Path(version.folder))
+    verify(folder_of(version, storage))
     make_active(session, version, now=now)
     classify_the_unclassified(session, now=now)
     session.commit()
     return version
 
 
-def roll_back(session: Session, *, now: datetime) -> ClassifierVersion:
+def roll_back(session: Session, storage: Path, *, now: datetime) -> ClassifierVersion:
     """Make the version active that was active before; raises UnknownVersion when there is none."""
     current = active_version(session)
     before = None if current is None else version_before(session, current)
     if before is None:
         raise UnknownVersion("there is no earlier classifier version to roll back to")
-    return promote(session, before.version, now=now)
+    return promote(session, before.version, storage, now=now)
 
 
-def active_folder(session: Session) -> Path | None:
+def active_folder(session: Session, storage: Path) -> Path | None:
     version = active_version(session)
-    return None if version is None else Path(version.folder)
+    return None if version is None else folder_of(version, storage)
 
 
-def _row(folder: Path, version: str, report: dict[str, object]) -> ClassifierVersion:
-    manifest_sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+def _row(folder: Path, *, shipped: bool) -> ClassifierVersion:
+    manifest = read_manifest(folder)
     return ClassifierVersion(
-        version=version,
+        version=manifest.version,
         state="candidate",
-        folder=str(folder),
-        manifest_sha256=manifest_sha256,
-        report=report,
+        shipped=shipped,
+        manifest_sha256=hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+        report=manifest.metrics,
     )

@@ -25,7 +25,7 @@ def list_versions(config: Config = None, as_json: AsJson = False) -> None:
         versions = all_versions(session)
     if as_json:
         print_json(
-            {"version": v.version, "state": v.state, "folder": v.folder, "report": v.report}
+            {"version": v.version, "state": v.state, "shipped": v.shipped, "report": v.report}
             for v in versions
         )
         return
@@ -56,9 +56,8 @@ def train(config: Config = None) -> None:
 
     Nothing changes until it is promoted. Example: odzew classifiers train
     """
-    from models.retraining import retrain
-
     from models.registry import ensure_default
+    from models.retraining import retrain
 
     context = open_context(config)
     with open_session(context.engine) as session, Progress(console=errors) as progress:
@@ -83,7 +82,9 @@ def promote(version: Version, config: Config = None) -> None:
 
     context = open_context(config)
     with open_session(context.engine) as session:
-        active = promote_version(session, version, now=context.clock())
+        active = promote_version(
+            session, version, context.settings.storage.path, now=context.clock()
+        )
     say(f"{active.version} is active.")
 
 
@@ -94,7 +95,7 @@ def rollback(config: Config = None) -> None:
 
     context = open_context(config)
     with open_session(context.engine) as session:
-        active = roll_back(session, now=context.clock())
+        active = roll_back(session, context.settings.storage.path, now=context.clock())
     say(f"{active.version} is active again.")
 
 

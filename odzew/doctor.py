@@ -60,7 +60,11 @@ def examine(config: Path | None) -> Iterator[Finding]:
             "see the connecting guide in the README",
         )
     yield _tried("smtp", lambda: _smtp(settings), "correct the [smtp] table")
-    yield _tried("classifier", lambda: _classifier(engine, database.ok), "odzew classifiers list")
+    yield _tried(
+        "classifier",
+        partial(_classifier, engine if database.ok else None, settings.storage.path),
+        "odzew classifiers list",
+    )
     yield _clock()
 
 
@@ -150,15 +154,14 @@ def _smtp(settings: Settings) -> str:
         return f"{settings.smtp.host}:{settings.smtp.port} accepts us"
 
 
-def _classifier(engine: Engine, database_ok: bool) -> str:
+def _classifier(engine: Engine | None, storage: Path) -> str:
+    from models.registry import active_folder, default_folder
     from triage.triager import Triager
 
-    from models.registry import active_folder, default_folder
-
     folder = default_folder()
-    if database_ok:
+    if engine is not None:
         with open_session(engine) as session:
-            folder = active_folder(session) or folder
+            folder = active_folder(session, storage) or folder
     triager = Triager.load(folder, encoder_folder=default_folder())
     [result] = triager.triage([("Reklamacja", "Przyszedł stłuczony wazon, proszę o wymianę.")])
     return f"{result.classifier} reads a test mail as {result.cause}, {result.urgency}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from triage.entities import order_numbers, remedy
 
-from config.settings import Settings
+from config.settings import Settings, Smtp
 from storage.tables import Instance, Ticket
 from triage.withdrawal import is_withdrawal
 from worker.acknowledge import draft_acknowledgement
@@ -18,6 +18,11 @@ from worker.reply_policy import Circumstances
 def decision_for(content: bytes, settings: Settings) -> dict[str, Any]:
     """The object of contracts, section 5. The mail alone is judged: as if received now, first."""
     now = datetime.now(UTC)
+    if settings.smtp is None:
+        # Without a configuration the decision can still be shown, under a name that is nobody's.
+        settings = settings.with_changes(
+            smtp=Smtp(host="localhost", security="none", sender="Sklep <sklep@sklep.example>")
+        )
     message = parse(content, known_addresses(settings))
     complaint = complaint_in(message)
     opens_ticket = message.kind == "person"

@@ -4,7 +4,9 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from email import message_from_string
 from email.header import Header
+from email.policy import default
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -222,5 +224,5 @@ def acknowledge(
     say(f"acknowledge: {'yes, to ' + decided['to'] if decided['acknowledge'] else 'no'}")
     say(f"reason: {decided['reason']}")
     if decided["message"]:
-        say("")
-        say(decided["message"].replace("\r\n", "\n"))
+        message = message_from_string(decided["message"], policy=default)
+        say(f"\nSubject: {message['Subject']}\n\n{message.get_content()}")

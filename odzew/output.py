@@ -22,17 +22,21 @@ def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; what customers wrote is shown as it is, never read as markup."""
+    """A table; what customers wrote is shown as it is, never read as markup.
+
+    A column whose name begins with ``=`` is never broken: a reference is for copying.
+    """
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column.removeprefix("="), overflow="fold", no_wrap=column.startswith("="))
     for row in rows:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     console.print(table)
 
 
 def say(line: str) -> None:
-    console.print(Text(_shown(line)))
+    """One line; a terminal may wrap it, we do not: a link must stay whole."""
+    console.print(Text(_shown(line)), soft_wrap=True)
 
 
 def _shown(cell: object) -> str:

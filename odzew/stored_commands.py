@@ -35,7 +35,7 @@ def tickets(config: Config = None, as_json: AsJson = False) -> None:
 def print_ticket_table(rows: list[Ticket]) -> None:
     print_table(
         "Tickets",
-        ("reference", "cause", "conf.", "urgency", "requester", "due (safe)", "review"),
+        ("=reference", "=cause", "=conf.", "=urgency", "requester", "=due", "review"),
         (
             (
                 row.reference,
@@ -68,13 +68,13 @@ def ledger(config: Config = None, as_json: AsJson = False) -> None:
 def print_ledger_table(rows: list[tuple[RawMessage, str | None]]) -> None:
     print_table(
         "Ledger",
-        ("id", "mailbox", "uid", "received", "outcome", "ticket", "reason"),
+        ("=id", "mailbox", "=uid", "=received", "=outcome", "=ticket", "reason"),
         (
             (
                 row.id,
-                f"{row.mailbox}/{row.folder}",
+                row.mailbox,
                 row.uid,
-                f"{row.received_at:%Y-%m-%d %H:%M}",
+                f"{row.received_at:%m-%d %H:%M}",
                 row.outcome,
                 reference,
                 row.reason,
@@ -98,9 +98,9 @@ def outbox(config: Config = None, as_json: AsJson = False) -> None:
 def print_outbox_table(rows: list[tuple[OutboxMessage, str]]) -> None:
     print_table(
         "Outbox",
-        ("id", "ticket", "kind", "recipient", "state", "attempts", "problem"),
+        ("=id", "=ticket", "recipient", "=state", "=attempts", "problem"),
         (
-            (row.id, reference, row.kind, row.recipient, row.state, row.attempts, row.problem)
+            (row.id, reference, row.recipient, row.state, row.attempts, row.problem)
             for row, reference in rows
         ),
     )

@@ -15,6 +15,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+    # None is written as NULL. Otherwise SQLAlchemy takes it for "not given" and writes the
+    # column's default: a row with nothing to do would be due at once.
+    should_evaluate_none = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:

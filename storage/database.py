@@ -9,9 +9,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, ExceptionContext, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DBAPIError,
     IntegrityError,
     InterfaceError,
     NoSuchModuleError,
@@ -38,6 +39,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ALLOWED = "sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME"
+MIGRATION_LOCK = 0x6F647A6577  # an advisory lock's number, ours by chance alone
 
 # What the driver raises when the database is away, locked, read-only or full: nothing about a row.
 DATABASE_DOWN = (OperationalError, InterfaceError)
@@ -60,12 +63,12 @@ def open_database(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise PermanentError(f"database.url {url!r} is not a database URL: {error}") from None
+    except (ArgumentError, ValueError):
+        # What was found is not shown: nobody can say where in it a password would be.
+        raise PermanentError(f"database.url is not a database URL; allowed: {ALLOWED}") from None
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise PermanentError(
-            f"database.url names {parsed.get_backend_name()!r}; "
-            "allowed: sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME"
+            f"database.url names {parsed.get_backend_name()!r}; allowed: {ALLOWED}"
         )
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -113,6 +116,7 @@ def migrate(engine: Engine) -> None:
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         with engine.begin() as connection:
+            _one_at_a_time(connection)
             current = MigrationContext.configure(connection).get_current_revision()
             if current is not None and not _is_known(scripts, current):
                 raise DatabaseNewer(
@@ -122,14 +126,26 @@ def migrate(engine: Engine) -> None:
             if current != scripts.get_current_head():
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        with open_session(engine) as session:
-            if session.get(Instance, 1) is None:
-                session.add(
-                    Instance(shop_id=secrets.token_hex(6), loop_key=secrets.token_bytes(32))
-                )
-                session.commit()
-    except (*DATABASE_DOWN, OSError) as error:
+            with Session(connection) as session:
+                if session.get(Instance, 1) is None:
+                    session.add(
+                        Instance(shop_id=secrets.token_hex(6), loop_key=secrets.token_bytes(32))
+                    )
+                    session.commit()
+    except (DBAPIError, OSError) as error:
         raise DatabaseUnreachable(explain(engine, error)) from error
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Hold until the end of the transaction what another process that starts now waits for.
+
+    SQLite would otherwise begin its transaction only after the first tables have been made, and a
+    process killed between them would leave half a schema.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
 
 
 def _is_known(scripts: ScriptDirectory, revision: str) -> bool:

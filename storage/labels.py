@@ -54,6 +54,14 @@ def add_label(
     return label
 
 
+def count_labels(session: Session, *, since: datetime | None) -> int:
+    """How many labels were given after a moment, or ever."""
+    statement = select(func.count()).select_from(Label)
+    if since is not None:
+        statement = statement.where(col(Label.created_at) > since)
+    return session.exec(statement).one()
+
+
 def latest_label(session: Session, ticket_id: int) -> Label | None:
     return session.exec(
         select(Label).where(Label.ticket_id == ticket_id).order_by(col(Label.id).desc()).limit(1)

@@ -338,7 +338,7 @@ class ClassifierVersion(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     version: str = Field(unique=True)
     state: str
-    folder: str
+    shipped: bool = Field(description="comes with odzew; else it is below storage.path")
     manifest_sha256: str
     report: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

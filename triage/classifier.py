@@ -124,7 +124,9 @@ class Classifier:
             if len(dimensions) != 1 or count < 2 or len(set(head.labels)) != count or not fits:
                 raise DamagedClassifierError(f"{folder / ARRAYS} does not fit {DESCRIPTION}")
             if not head.temperature > 0 or not np.isfinite(head.temperature):
-                raise DamagedClassifierError(f"{folder / DESCRIPTION}: a temperature is not above 0")
+                raise DamagedClassifierError(
+                    f"{folder / DESCRIPTION}: a temperature is not above 0"
+                )
         if self.thresholds.keys() != set(self.cause.labels) or any(
             not 0 <= value <= 1 for value in self.thresholds.values()
         ):

@@ -110,8 +110,9 @@ class Encoder:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         precision = precision or _best_precision(device)
         model = _build_model(folder / "encoder.safetensors", description, precision)
+        torch.nn.Module.to(model, device)
         return cls(
-            model.to(device),
+            model,
             tokenizer,
             description,
             hash=encoder_hash(folder),
@@ -152,7 +153,7 @@ class Encoder:
                 lengths=lengths,
             )
             tokens = output.last_hidden_state[0].float()
-            means = torch.stack([part.mean(0) for part in tokens.split(lengths)])
+            means = torch.stack([part.mean(0) for part in torch.split(tokens, lengths)])
             embeddings = torch.nn.functional.normalize(means, dim=1)
         array: NDArray[np.float32] = embeddings.cpu().numpy()
         return array
@@ -187,7 +188,9 @@ def _read_description(path: Path) -> Description:
             raise DamagedEncoderError(f"{path} describes an encoder that this version cannot run")
         return Description(**content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedEncoderError(f"{path} is not the description of an encoder: {error}") from error
+        raise DamagedEncoderError(
+            f"{path} is not the description of an encoder: {error}"
+        ) from error
 
 
 def _read_tokenizer(path: Path, description: Description) -> Tokenizer:
@@ -222,7 +225,7 @@ def _build_model(path: Path, description: Description, precision: Precision) -> 
         type_vocab_size=1,
         layer_norm_eps=description.layer_norm_eps,
         pad_token_id=1,
-        attn_implementation=_ATTENTION,
+        attn_implementation=_ATTENTION,  # type: ignore[call-arg] # transformers: any configuration
     )
     # No memory is filled at random first: the weights are put in place of empty ones.
     with torch.device("meta"):
@@ -244,14 +247,16 @@ def _build_model(path: Path, description: Description, precision: Precision) -> 
         weights[name] = torch.from_numpy(array).to(torch.bfloat16 if half else torch.float32)
     model.load_state_dict(weights, strict=False, assign=True)
     positions = torch.arange(description.positions).expand((1, -1))
-    model.embeddings.position_ids = positions
-    model.embeddings.token_type_ids = torch.zeros_like(positions)
+    # Buffers, which are not among the weights, were empty too.
+    model.embeddings.position_ids = torch.nn.Buffer(positions, persistent=False)
+    model.embeddings.token_type_ids = torch.nn.Buffer(torch.zeros_like(positions), persistent=False)
     if precision == "bf16":
         for module in model.modules():
             if isinstance(module, torch.nn.Linear):
                 module.bias.data = module.bias.data.to(torch.bfloat16)
                 module.register_forward_pre_hook(_to_half)
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def _attend_within_texts(
@@ -273,9 +278,11 @@ def _attend_within_texts(
     """
     import torch
 
-    parts = zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True)
     attend = torch.nn.functional.scaled_dot_product_attention
-    return torch.cat([attend(*part, scale=scaling) for part in parts], 2).transpose(1, 2), None
+    # Along the tokens; torch's own split has no types.
+    parts = zip(*(torch.split(tensor, lengths, 2) for tensor in (query, key, value)), strict=True)
+    outputs = [attend(q, k, v, scale=scaling) for q, k, v in parts]
+    return torch.cat(outputs, 2).transpose(1, 2), None
 
 
 def _to_half(_module: "torch.nn.Module", inputs: "tuple[torch.Tensor]") -> "tuple[torch.Tensor]":

@@ -15,15 +15,18 @@ _WORDS: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(
     Path(__file__).with_suffix(".toml").read_text("utf-8")
 )
 
-# Letters, digits, dashes and slashes, with three digits at least; not the beginning of a date or sum.
-_CODE = r"(?=[\w/-]*\d[\w/-]*\d[\w/-]*\d)([A-Za-z0-9][\w/-]{2,29}(?<![/-]))(?![.,]?\d|\s?(?:zł|zl|PLN|EUR|€|Kč|грн))"
+# Letters, digits, dashes and slashes, with three digits at least ...
+_CODE = r"(?=[\w/-]*\d[\w/-]*\d[\w/-]*\d)([A-Za-z0-9][\w/-]{2,29}(?<![/-]))"
+# ... that are not the beginning of a date or a sum.
+_WHOLE = r"(?![.,]?\d|\s\d{3}\b|\s?(?:zł|zl|PLN|EUR|€|Kč|грн))"
 _ORDER = re.compile(
-    rf"\b(?:{'|'.join(_WORDS['order']['words'])})(?:[\s:(]{{0,3}}(?:{'|'.join(_WORDS['order']['between'])}))*"
-    rf"[\s:(#]{{0,3}}{_CODE}",
+    rf"\b(?:{'|'.join(_WORDS['order']['words'])})"
+    rf"(?:[\s:(]{{0,3}}(?:{'|'.join(_WORDS['order']['between'])}))*[\s:(#]{{0,3}}{_CODE}{_WHOLE}",
     re.IGNORECASE,
 )
 _TRACKING = re.compile(
-    rf"\b(?:{'|'.join(_WORDS['tracking']['words'])})\b[^\d\n.!?]{{0,30}}?\b([A-Z]{{0,4}}\d[\dA-Z]{{8,27}})\b",
+    rf"\b(?:{'|'.join(_WORDS['tracking']['words'])})\b"
+    r"[^\d\n.!?]{0,30}?\b([A-Z]{0,4}\d[\dA-Z]{8,27})\b",
     re.IGNORECASE,
 )
 # S10 of the Universal Postal Union, UPS, and InPost's 24 digits.

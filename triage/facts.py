@@ -1,21 +1,22 @@
 """Facts about urgency that a text states in so many words, in the five languages of the product.
 
-A classifier trained on a few hundred mails overlooks a burnt hand in a sentence about a refund. What
-is stated plainly is found here by words (``facts.toml``), whatever the case and the diacritics. A
-fact says that the mail is critical: (a) people or animals harmed or in danger, (b) an institution
-with a deadline or already at work, (c) a statutory time limit that is over or about to end.
+A classifier trained on a few hundred mails overlooks a burnt hand in a sentence about a refund.
+What is stated plainly is found here by words (``facts.toml``), whatever case and diacritics. A fact
+says that the mail is critical: (a) people or animals harmed or in danger, (b) an institution with
+a deadline or already at work, (c) a statutory time limit that is over or about to end.
 """
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from triage.text import without_diacritics
+
 CRITICAL = "critical"
-# How sure a stated fact makes us that a mail is critical. 95 of 100 training mails with one were, but
-# the words were chosen with those mails in view.
+# How sure a stated fact makes us that a mail is critical. Of the training mails that state one 97 %
+# are, but the words were chosen with those mails in view.
 STATED = 0.85
 # An institution counts with a filing or a deadline so near, a term with the word that it is over.
 _NEAR = 180  # characters
@@ -23,7 +24,7 @@ _NEAR = 180  # characters
 _WORDS: Mapping[str, Mapping[str, Sequence[str]]] = tomllib.loads(
     Path(__file__).with_suffix(".toml").read_text("utf-8")
 )
-_FOLDED_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "ø": "o", "’": "", "ʼ": "", "'": ""})
+_APOSTROPHES = str.maketrans("", "", "'’ʼ")
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ def lift(urgencies: Mapping[str, float], facts: Sequence[Fact]) -> dict[str, flo
 
 def fold(text: str) -> str:
     """Lower case, without diacritics and apostrophes."""
-    decomposed = unicodedata.normalize("NFKD", text.lower().translate(_FOLDED_LETTERS))
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    return without_diacritics(text).translate(_APOSTROPHES)
 
 
 def injury(folded: str) -> str | None:
@@ -112,9 +112,7 @@ _FACTS: Mapping[str, Callable[[str], str | None]] = {
         statutory_term,
     )
 }
-_PATTERNS = {
-    (fact, key): _compiled(fact, key) for fact, words in _WORDS.items() for key in words
-}
+_PATTERNS = {(fact, key): _compiled(fact, key) for fact, words in _WORDS.items() for key in words}
 
 
 def _first(fact: str, folded: str) -> str | None:

@@ -35,7 +35,7 @@ _DATE_OR_TIME = re.compile(
     r"\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}|\b(?:19|20)\d\d\b|\d{1,2}[:.]\d\d\b|\d年"
     r"|\b\d{1,2}\. ?\w{3}"
 )
-_TIME = re.compile(r"\b\d{1,2}[:.]\d\d\b")
+_TIME = re.compile(r"\b\d{1,2}:\d\d\b")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]@[\w.-]{2}")
 _STARTS = re.compile(
     rf"[\W_]{{0,4}}(?:(?:{any_of(ATTRIBUTION_STARTS)})[\s,]|\d|\w{{2,12}}[.,]?\s+\d)",
@@ -239,11 +239,17 @@ def _is_attribution(text: str, *, quote_follows: bool) -> bool:
     begins = _STARTS.match(text) is not None
     if wrote and (dated or addressed):
         # "Yesterday (2.03.2026) your consultant wrote:" may be a sentence of the customer.
-        return quote_follows or addressed or begins or _TIME.search(text) is not None
+        timed = _TIME.search(text) is not None and _ends_with_wrote(text)
+        return quote_follows or addressed or begins or timed
     if addressed and dated and begins:
         # No verb: "ср, 30 апр. 2025 г. в 15:19, Jan <jan@example.com>:"
         return text.rstrip(' *:："').endswith(">") or quote_follows
     return wrote and quote_follows and len(text) < 120
+
+
+def _ends_with_wrote(text: str) -> bool:
+    last = text.rstrip(' *:："').rsplit(maxsplit=1)[-1:]
+    return bool(last) and WROTE.search(last[0]) is not None
 
 
 def _next_text(lines: Sequence[str], start: int, within: int) -> int | None:

@@ -15,9 +15,6 @@ from triage.encoder import Encoder, Precision, Progress, encoder_hash
 from triage.facts import Fact, facts_in, lift
 from triage.text import prepare
 
-# A second cause is named from this probability on.
-SECONDARY = 0.25
-
 
 class EncoderMismatchError(PermanentError):
     """The classifier was trained on another encoder than the one at hand."""
@@ -94,7 +91,6 @@ class Triager:
         levels = self.classifier.urgency.labels
         urgencies = lift(dict(zip(levels, map(float, urgency_scores), strict=True)), facts)
         urgency = max(urgencies, key=urgencies.__getitem__)
-        others = sorted(causes, key=causes.__getitem__, reverse=True)
         return Triage(
             cause=decision.cause,
             cause_confidence=decision.confidence,
@@ -103,9 +99,7 @@ class Triager:
             needs_review=decision.needs_review,
             causes=causes,
             urgencies=urgencies,
-            secondary=tuple(
-                code for code in others if code != decision.cause and causes[code] >= SECONDARY
-            ),
+            secondary=decision.secondary,
             facts=facts,
             classifier=self.classifier.version,
         )

@@ -6,11 +6,8 @@ Without a usable classifier a ticket stays in the review queue, in the order of 
 
 import logging
 from collections.abc import Sequence
-from datetime import date
 from functools import partial
 from pathlib import Path
-
-from triage.triager import Triage, Triager
 
 from config.checkpoint import checkpoint
 from config.errors import OdzewError
@@ -25,6 +22,7 @@ from storage.tickets import (
 )
 from storage.work import claim, keep_lease
 from triage.clock import deadlines, priority
+from triage.triager import Triage, Triager
 from worker.context import Context
 from worker.loop import work_through
 
@@ -36,13 +34,14 @@ BATCH = 64
 class ActiveTriager:
     """The classifier that is active now; promoting another takes effect at the next batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Path) -> None:
+        self._storage = storage
         self._folder: Path | None = None
         self._triager: Triager | None = None
 
     def get(self, session: Session) -> Triager | None:
         """The active triager, or None where there is no usable one; why is in the log, once."""
-        folder = active_folder(session)
+        folder = active_folder(session, self._storage)
         session.commit()
         if folder != self._folder:
             self._folder, self._triager = folder, None
@@ -123,10 +122,11 @@ def _apply(context: Context, session: Session, ticket: Ticket, result: Triage) -
     add_event(session, ticket, "classified", classifier=result.classifier)
 
 
-def refresh_priorities(context: Context, today: date) -> int:
+def refresh_priorities(context: Context) -> int:
     """Raise the priority of open tickets as their date comes near; return how many changed."""
     changed = 0
     country = context.settings.shop.country
+    today = context.local_date(context.clock())
     with open_session(context.engine) as session:
         for ticket in open_with_clock(session):
             now = priority(ticket.urgency, ticket.due_safe, today, country=country)

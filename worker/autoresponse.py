@@ -58,6 +58,8 @@ _BATV = re.compile(r"(?:prvs|btv1)=+[^=@]*=+([^@]+)@(.+)", re.IGNORECASE)
 _SRS = re.compile(r"srs[01][-+=][^@]*=([^=@]+)=([^=@]+)@.*", re.IGNORECASE)
 _REPLY_PREFIX = re.compile(rf"\s*(?:{any_of(REPLY_PREFIXES)})\s*:\s*", re.IGNORECASE)
 
+_BULK = ("bulk", "list", "junk", "auto_reply", "auto-reply")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -100,13 +102,28 @@ def verdict(
     elif auto_reply:
         kind = "auto_reply"
         machine = machine or "B-M9: the subject and text are those of an automatic reply"
-    elif machine is not None and machine.startswith(("B-M3", "B-M4")):
+    elif list_reason(root, known=known, sender=senders.get("from", "")) is not None:
         kind = "list"
     elif machine is not None and machine.startswith("B-M7"):
         kind = "report"
     else:
         kind = "person"
     return Verdict(kind, auto_reply, machine)
+
+
+def list_reason(root: Part, *, known: KnownAddresses, sender: str) -> str | None:
+    """What marks a mail as one of many, also where it says that a machine sent it, or None.
+
+    A marketplace marks the mails it relays as a list, a contact form may mark what it hands on;
+    both are a customer's all the same.
+    """
+    listed = next((name for name in _LIST_FIELDS if root.has(name)), None)
+    if listed and not in_domains(sender, known.relays) and not _own_group(root, known):
+        return f"B-M3: {listed} marks a mailing list"
+    precedence = _keyword(root.get("precedence"))
+    if precedence in _BULK and sender not in known.contact_forms:
+        return f"B-M4: Precedence is {precedence}"
+    return None
 
 
 def no_reply_reason(
@@ -132,13 +149,9 @@ def no_reply_reason(
         return f"B-M2: Auto-Submitted is {auto_submitted}"
     if report.is_report:
         return "B-M7: a report about another mail"
-    # A marketplace marks the mails it relays as a list; they are a customer's all the same.
-    listed = next((name for name in _LIST_FIELDS if root.has(name)), None)
-    if listed and not relay and not _own_group(root, known):
-        return f"B-M3: {listed} marks a mailing list"
-    precedence = _keyword(root.get("precedence"))
-    if precedence in ("bulk", "list", "junk", "auto_reply", "auto-reply"):
-        return f"B-M4: Precedence is {precedence}"
+    bulk = list_reason(root, known=known, sender=sender)
+    if bulk is not None:
+        return bulk
     suppress = [word.strip().lower() for word in root.get("x-auto-response-suppress").split(",")]
     if "all" in suppress or "autoreply" in suppress:
         return "B-M5: X-Auto-Response-Suppress forbids it"

@@ -18,7 +18,7 @@ from triage.mail_words import (
     NOT_FAILED_SUBJECT,
 )
 from worker import charset
-from worker.headers import decode_words, first_address_in, message_ids, strict_address
+from worker.headers import decode_words, first_address_in, strict_address
 from worker.parsed_message import Bounce
 from worker.structure import Part
 
@@ -34,6 +34,7 @@ _MAILER = re.compile(
     r"delivery|undelivered|microsoftexchange[0-9a-f]{10,}|mail delivery (?:sub)?system)\b",
     re.IGNORECASE,
 )
+_PERMANENT = re.compile(r"\b5\.\d\.\d|\b55\d\b")
 # A sending service reports in JSON (Amazon SES through SNS).
 _JSON_BOUNCE = re.compile(r'"notificationType"\s*:\s*"Bounce"|"eventType"\s*:\s*"Bounce"')
 _RECIPIENT_LINE = re.compile(
@@ -82,7 +83,8 @@ def delivery_report(
         for p in root.parts
     ):
         return DeliveryReport(failed=False, is_report=True)
-    enclosing = root.type == "multipart/report" or _from_mailer(from_addr, from_name, return_path)
+    mailer = _is_mailer(from_addr, from_name) or return_path == ""
+    enclosing = root.type == "multipart/report" or mailer
     if (statuses and enclosing) or _direct(root, statuses):
         groups = [g for p in statuses for g in _recipient_groups(p)]
         found = [g for g in groups if g.failed is not None]
@@ -109,13 +111,9 @@ def _direct(root: Part, statuses: Sequence[Part]) -> bool:
     return root.type in _STATUS_TYPES or any(part is s for part in root.parts for s in statuses)
 
 
-def _from_mailer(from_addr: str, from_name: str, return_path: str | None) -> bool:
+def _is_mailer(from_addr: str, from_name: str) -> bool:
     local = from_addr.partition("@")[0]
-    if return_path == "" or _MAILER.match(local) is not None:
-        return True
-    return (not from_addr and MAILER_NAME.search(from_name) is not None) or (
-        MAILER_NAME.search(from_name) is not None
-    )
+    return _MAILER.match(local) is not None or MAILER_NAME.search(from_name) is not None
 
 
 @dataclass(frozen=True)
@@ -200,37 +198,28 @@ def _with_recipients(bounces: tuple[Bounce, ...], root: Part, body: str) -> tupl
 def _from_prose(
     root: Part, *, subject: str, from_addr: str, from_name: str, return_path: str | None, body: str
 ) -> DeliveryReport:
-    failed_recipients = decode_words(root.get("x-failed-recipients"))
     text = body[:MAX_TEXT]
-    if failed_recipients and not NOT_FAILED_SUBJECT.search(subject):
-        return DeliveryReport(True, is_report=True, bounces=_prose_bounces(root, text))
-    if _JSON_BOUNCE.search(text):
-        return DeliveryReport(True, is_report=True, bounces=_prose_bounces(root, text))
-    mailer = _from_mailer(from_addr, from_name, return_path)
-    titled = BOUNCE_SUBJECT.search(subject) is not None
-    told = BOUNCE_TEXT.search(text) is not None
     report = root.type == "multipart/report"
-    if not (mailer or report):
-        # A person may write "not delivered" about a parcel; so the original mail must be there too.
-        titled = titled and any(
-            p.type in ("message/rfc822", "text/rfc822-headers") for p in root.walk()
-        )
-        mailer = titled and told and _ORIGINAL.search(text) is not None
-    if not (mailer or report) or (
-        message_ids(root.get("references")) and not report and not titled
-    ):
+    mailer = _is_mailer(from_addr, from_name)
+    titled = BOUNCE_SUBJECT.search(subject) is not None
+    declared = root.has("x-failed-recipients") or _JSON_BOUNCE.search(text) is not None
+    if not (declared or report or mailer or titled or return_path == ""):
         return NO_REPORT
-    delayed = NOT_FAILED_SUBJECT.search(subject) or DELAYED_TEXT.search(text)
-    if delayed and not re.search(r"\b5\.\d\.\d|\b55\d\b", text):
-        return DeliveryReport(failed=False, is_report=True, bounces=_prose_bounces(root, text))
-    if (titled and (told or report)) or (
-        told and (report or _STATUS.search(text) or _REPLY_CODE.search(text))
-    ):
-        return DeliveryReport(True, is_report=True, bounces=_prose_bounces(root, text))
+    told = BOUNCE_TEXT.search(text) is not None
     returned = any(p.type in ("message/rfc822", "text/rfc822-headers") for p in root.walk())
-    if titled or told or (report and returned):
-        return DeliveryReport(True, is_report=True, bounces=_prose_bounces(root, text))
-    return DeliveryReport(failed=False, is_report=report)
+    if declared or report or mailer:
+        failed = declared or titled or told or (report and returned)
+    elif return_path == "":
+        # Programs of other kinds send with a null return path, too: a form, an unusual server.
+        failed = told and (titled or returned or _STATUS.search(text) is not None)
+    else:
+        # A person may write "not delivered" about a parcel; so the original mail must be there.
+        failed = titled and told and returned
+    if not failed:
+        return DeliveryReport(failed=False, is_report=report)
+    delayed = NOT_FAILED_SUBJECT.search(subject) or DELAYED_TEXT.search(text)
+    final = not delayed or _PERMANENT.search(text) is not None
+    return DeliveryReport(final, is_report=True, bounces=_prose_bounces(root, text))
 
 
 def _prose_bounces(root: Part, text: str) -> tuple[Bounce, ...]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triage.history import Marker, first_marker
+from triage.history import Marker, first_marker, is_quoted
 from triage.mail_words import FORWARD_PREFIXES, REPLY_PREFIXES, WROTE
 from worker.headers import addresses, decode_words, first_address_in, strict_address
 from worker.parsed_message import ForwardedMessage
@@ -60,7 +60,7 @@ def find_forward(
     if not fields and marker.kind != "forward":
         return None
     sender = _sender(fields.get("from", ""))
-    body = _inner_body(lines[marker.start], lines[marker.end :])
+    body = _inner_body(lines[marker.start : marker.end], lines[marker.end :])
     companions = sum(name in fields for name in ("date", "subject", "to"))
     message = ForwardedMessage(
         from_addr=sender[1],
@@ -134,11 +134,11 @@ def _without_links(value: str) -> str:
     return _MAILTO.sub(r" <\1>", value)
 
 
-def _inner_body(first: str, rest: Sequence[str]) -> str:
+def _inner_body(header: Sequence[str], rest: Sequence[str]) -> str:
     """The lines below the header, without the quotation marks that the whole forward has."""
     text = [line for line in rest if line.strip()]
-    marked = sum(line.lstrip().startswith(">") for line in text)
-    if text and (first.lstrip().startswith(">") or marked * 2 > len(text)):
+    marked = sum(is_quoted(line) for line in text)
+    if any(is_quoted(line) for line in header) or marked * 2 > len(text):
         rest = [re.sub(r"^[ \t]*> ?", "", line) for line in rest]
     return "\n".join(rest).strip("\n")
 

@@ -5,6 +5,8 @@ translated here, once, into ``MailboxUnreachable``.
 """
 
 import contextlib
+import imaplib
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,12 @@ CONNECT_SECONDS = 15
 COMMAND_SECONDS = 60
 HEAD_BYTES = 256 * 1024  # what is kept of a message larger than storage.max_bytes
 KEYWORD = "$OdzewStored"
+# An answer to SEARCH is one line: a million bytes, the library's limit, are 150,000 UIDs (C-22).
+imaplib._MAXLINE = 20_000_000  # type: ignore[attr-defined]
+# Answers to a login that say nothing about the password (RFC 5530 §3).
+NOT_THE_PASSWORD = re.compile(
+    r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN)\]", re.IGNORECASE
+)
 
 
 class MailboxUnreachable(TemporaryError):
@@ -30,6 +38,10 @@ class MailboxUnreachable(TemporaryError):
 
 class LoginRefused(MailboxUnreachable):
     """The server does not accept the user name or the secret: trying again soon only locks out."""
+
+
+class CommandRefused(MailboxUnreachable):
+    """The server said no to one command; the connection stands and others may be accepted."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +112,8 @@ class Folder:
                 self._client.add_flags(uids, [b"\\Seen"], silent=True)
             elif how == "keyword":
                 self._client.add_flags(uids, [KEYWORD.encode()], silent=True)
-            elif how.startswith("move:"):
+            else:
                 target = how.removeprefix("move:").strip()
-                if not self._client.has_capability("MOVE"):
-                    raise MailboxUnreachable(
-                        f"mailbox {self._mailbox.name!r}: the server cannot move messages; "
-                        "set after_import to 'leave' or 'keyword'"
-                    )
                 if not self._client.folder_exists(target):
                     self._client.create_folder(target)
                 self._client.move(uids, target)
@@ -131,13 +138,16 @@ def connect(mailbox: Mailbox) -> Iterator[IMAPClient]:
                 client.starttls(_tls(mailbox))
             if mailbox.oauth:
                 client.oauth2_login(mailbox.username, secret)
-            else:
+            elif (mailbox.username + secret).isascii():
                 client.login(mailbox.username, secret)
+            else:
+                # LOGIN takes only ASCII; SASL takes UTF-8 (RFC 4616 §2).
+                client.plain_login(mailbox.username, secret)
         yield client
-    finally:
-        # The work is done or has already failed: how the farewell goes does not matter.
+        # The work is done: how the farewell goes does not matter.
         with contextlib.suppress(OSError, IMAP4.error):
             client.logout()
+    finally:
         with contextlib.suppress(OSError, IMAP4.error):
             client.shutdown()
 
@@ -171,6 +181,9 @@ def translated(mailbox: Mailbox) -> Iterator[None]:
     try:
         yield
     except LoginError as error:
+        # The library calls it a refusal, too, when the connection was lost at that moment.
+        if isinstance(error.__context__, IMAP4.abort) or NOT_THE_PASSWORD.search(str(error)):
+            raise MailboxUnreachable(f"{where}: {_brief(error)}") from error
         raise LoginRefused(
             f"{where}: the server refused the user name or password ({_brief(error)}); "
             "check username and the secret it is configured with"
@@ -182,9 +195,13 @@ def translated(mailbox: Mailbox) -> Iterator[None]:
         ) from error
     except TimeoutError as error:
         raise MailboxUnreachable(f"{where}: no answer in time") from error
-    except (OSError, IMAP4.error) as error:
+    except (OSError, IMAP4.abort) as error:
         raise MailboxUnreachable(f"{where}: {_brief(error)}") from error
+    except IMAP4.error as error:
+        raise CommandRefused(f"{where}: {_brief(error)}") from error
 
 
 def _brief(error: Exception) -> str:
-    return str(error).strip().replace("\n", " ")[:200] or type(error).__name__
+    said = " ".join(str(error).split())
+    # imaplib puts the server's bytes into its messages as Python writes them.
+    return re.sub(r"^b(['\"])(.*)\1$", r"\2", said)[:200] or type(error).__name__

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from triage.entities import order_numbers, remedy
-
 from config.checkpoint import checkpoint
 from storage.database import Session, open_session
 from storage.instance import get_instance
@@ -27,6 +25,7 @@ from storage.tables import InboundMessage, Instance, RawMessage, Ticket
 from storage.tickets import OPEN, add_event, get_ticket, next_reference, open_ticket, set_status
 from storage.work import claim, keep_lease
 from triage.clock import deadlines, priority, received_at
+from triage.entities import order_numbers, remedy
 from worker.acknowledge import acknowledge
 from worker.complaint import Complaint, complaint_in
 from worker.context import Context

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ from config.errors import PermanentError, TemporaryError
 from storage.database import CONFLICT, DATABASE_DOWN, Session
 from storage.files import StorageFull
 from storage.tables import WorkColumns
-from storage.work import finish, retry_later, set_aside
+from storage.work import finish, release, retry_later, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,7 @@ def work_through(
     logged in full, for it is a bug. A row that killed its process that often is set aside before
     it does so again. ``give_up(row, problem)`` says what setting aside means for this table.
 
-    A database or a disk that is away is no row's fault: that is raised, and the rows stay claimed
-    until their lease ends.
+    A database or a disk that is away is no row's fault: that is raised, the rows given back.
     """
     fit = []
     for row in rows:
@@ -50,6 +50,7 @@ def work_through(
             _work_alone(session, row, do, clock=clock, give_up=give_up)
     except (*DATABASE_DOWN, StorageFull):
         session.rollback()
+        _give_back(session, fit)
         raise
     return len(rows)
 
@@ -94,6 +95,15 @@ def _commit(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]],
         finish(row)
         session.add(row)
     session.commit()
+
+
+def _give_back(session: Session, rows: Sequence[WorkColumns]) -> None:
+    """Free claimed rows untouched; where the database is away too, their lease ends by itself."""
+    with suppress(*DATABASE_DOWN):
+        for row in rows:
+            release(row)
+            session.add(row)
+        session.commit()
 
 
 def _close_failed(

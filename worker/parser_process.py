@@ -7,6 +7,7 @@ against what nobody has thought of: memory, endless loops, a crash in a library'
 import logging
 import multiprocessing
 import resource
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -39,7 +40,7 @@ class ParserProcess:
             self._pool = ProcessPoolExecutor(
                 max_workers=1,
                 mp_context=multiprocessing.get_context("spawn"),
-                initializer=_limit_memory,
+                initializer=_prepare_child,
             )
         try:
             limit = min(SECONDS_PER_MAIL * len(contents), SECONDS_PER_BATCH)
@@ -60,7 +61,10 @@ class ParserProcess:
         self._pool = None
 
 
-def _limit_memory() -> None:
+def _prepare_child() -> None:
+    # Ctrl+C reaches the whole process group; the worker ends its child itself when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

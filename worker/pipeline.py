@@ -18,7 +18,7 @@ from functools import partial
 from config.errors import OdzewError
 from storage.database import DATABASE_DOWN, explain, open_session
 from storage.instance import get_instance
-from worker.assign import ActiveTriager, assign
+from worker.assign import ActiveTriager, assign, refresh_priorities
 from worker.context import Context, known_addresses
 from worker.deliver import deliver
 from worker.imap import LoginRefused
@@ -61,11 +61,12 @@ def build_steps(
     ]
     others = [
         Step("ingest", partial(ingest, context, parser), 1),
-        Step("assign", partial(assign, context, ActiveTriager()), 1),
+        Step("assign", partial(assign, context, ActiveTriager(context.settings.storage.path)), 1),
+        Step("assign priorities", partial(refresh_priorities, context), 600, again_at_once=False),
         Step("deliver", partial(deliver, context), 1),
         Step("retrain", partial(retrain, context), 600, again_at_once=False),
     ]
-    return steps + [step for step in others if step.name in only]
+    return steps + [step for step in others if step.name.split()[0] in only]
 
 
 class Runner:

@@ -1,8 +1,10 @@
 """Step 1: mailbox to ledger.
 
-Bytes and ledger row are committed, and the cursor moves in the same transaction, before anything
-else happens to a message (C-01). What to read next depends on UIDVALIDITY and UID alone, never on
-a flag that somebody's phone can change (C-03).
+Bytes and ledger row are committed before anything else happens to a message (C-01). The cursor
+moves past it in the same transaction, or after it has been marked on the server: a mark that was
+lost with the connection is made good by the next pull, which finds the message stored already.
+What to read next depends on UIDVALIDITY and UID alone, never on a flag that somebody's phone can
+change (C-03).
 """
 
 import hashlib
@@ -15,16 +17,17 @@ from zoneinfo import ZoneInfo
 from imapclient import IMAPClient
 
 from config.checkpoint import checkpoint
+from config.errors import OdzewError
 from config.settings import Mailbox
 from storage.database import Session, open_session
 from storage.mail import find_cursor, record_vanished, store_raw
 from storage.tables import MailboxCursor
 from worker.context import Context
-from worker.imap import HEAD_BYTES, Envelope, Folder, MailboxUnreachable, connect, open_folder
+from worker.imap import HEAD_BYTES, CommandRefused, Envelope, Folder, connect, open_folder
 
 log = logging.getLogger(__name__)
 
-BATCH_MAILS = 200
+BATCH_MAILS = 150  # their UIDs, of up to ten digits, fit a command of 2,000 bytes (C-23)
 BATCH_BYTES = 16 * 1024 * 1024
 
 Counts = Literal["yes", "archive", "no"]
@@ -37,19 +40,28 @@ def pull(context: Context, mailbox: Mailbox) -> int:
     the cursor.
     """
     stored = 0
+    refusals = []
     try:
         with connect(mailbox) as client:
             for name in mailbox.folders:
-                stored += _pull_folder(context, client, mailbox, name)
-    except MailboxUnreachable as error:
-        _note_problem(context, mailbox, str(error))
+                try:
+                    stored += _pull_folder(context, client, mailbox, name)
+                except CommandRefused as error:
+                    # The other folders may be fine.
+                    _note_problem(context, mailbox, [name], str(error))
+                    refusals.append(error)
+    except OdzewError as error:
+        _note_problem(context, mailbox, mailbox.folders, str(error))
         raise
+    if refusals:
+        raise refusals[0]
     return stored
 
 
 def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: str) -> int:
     folder = open_folder(client, mailbox, name)
     stored = 0
+    refusal: CommandRefused | None = None
     with open_session(context.engine) as session:
         cursor = _cursor_for(session, mailbox, name, folder, context)
         new = folder.uids_after(cursor.last_uid)
@@ -63,13 +75,23 @@ def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: s
                 }
                 kept = _store(context, session, folder, cursor, wanted, envelopes)
                 if kept and mailbox.after_import != "leave":
-                    folder.mark_stored(kept, mailbox.after_import)
+                    session.commit()
+                    try:
+                        folder.mark_stored(kept, mailbox.after_import)
+                    except CommandRefused as error:
+                        refusal = error
+                cursor.last_uid = max(uids)
+                session.add(cursor)
+                session.commit()
+                checkpoint("CP-09")
                 stored += len(kept)
         cursor.last_success_at, cursor.problem = context.clock(), None
         session.add(cursor)
         session.commit()
     if stored:
         log.info("mail stored", extra={"mailbox": mailbox.name, "folder": name, "count": stored})
+    if refusal is not None:
+        raise refusal
     return stored
 
 
@@ -127,7 +149,7 @@ def _store(
     wanted: Mapping[int, Counts],
     envelopes: Mapping[int, Envelope],
 ) -> list[int]:
-    """Fetch and commit one batch and move the cursor past it; return the UIDs now stored."""
+    """Fetch one batch and write it, not yet committed; return the UIDs that are stored then."""
     limit = context.settings.storage.max_bytes
     counting = [uid for uid, counts in wanted.items() if counts != "no"]
     large = [uid for uid in counting if uid in envelopes and envelopes[uid].size > limit]
@@ -158,11 +180,7 @@ def _store(
         row["truncated"] = uid in large and len(content) >= HEAD_BYTES
         store_raw(session, context.files, row, content, hashlib.sha256(content).hexdigest())
         kept.append(uid)
-    cursor.last_uid = max(wanted)
-    session.add(cursor)
     checkpoint("CP-08")
-    session.commit()
-    checkpoint("CP-09")
     return kept
 
 
@@ -186,9 +204,9 @@ def _by_bytes(uids: Sequence[int], envelopes: Mapping[int, Envelope]) -> Iterato
         yield part
 
 
-def _note_problem(context: Context, mailbox: Mailbox, problem: str) -> None:
+def _note_problem(context: Context, mailbox: Mailbox, folders: Sequence[str], problem: str) -> None:
     with open_session(context.engine) as session:
-        for name in mailbox.folders:
+        for name in folders:
             cursor = find_cursor(session, mailbox.name, name)
             if cursor is not None:
                 cursor.problem = problem

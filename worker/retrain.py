@@ -8,7 +8,6 @@ import logging
 
 from models.retraining import new_labels
 from models.retraining import retrain as make_candidate
-
 from storage.database import open_session
 from worker.context import Context
 

@@ -79,6 +79,9 @@ class SmtpConnection:
             raise OutcomeUnknown(
                 f"{_where(self._server)}: the connection was lost before the server answered"
             ) from error
+        if not 200 <= answer[0] < 600:
+            client.close()
+            raise OutcomeUnknown(f"{_where(self._server)}: the final answer was no SMTP reply")
         _expect(answer, "message")
 
 

@@ -39,7 +39,7 @@ class Desk:
         return done
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a command that stays; the caller ends it."""
+        """Start a command that stays; ``with`` it, the caller ends it."""
         return subprocess.Popen(
             [sys.executable, "-m", "odzew", *arguments],
             cwd=self.folder,

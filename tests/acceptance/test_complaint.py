@@ -97,16 +97,15 @@ def test_a_complaint_is_triaged_acknowledged_once_and_seen_in_the_queue(
     [owed] = desk.objects("outbox")
     assert owed["state"] == "sent"
 
-    page = desk.start("web")
-    try:
+    with desk.start("web") as page:
         assert page.stdout is not None
         link = next(
             word for line in page.stdout for word in line.split() if "/sign-in/link" in word
         )
         browser_page.goto(link)
-        browser_page.get_by_role("button").first.click()
+        browser_page.get_by_role("button", name="Zaloguj się").click()
         browser_page.get_by_text(ticket["reference"]).first.wait_for()
         assert "Stłuczony wazon" in browser_page.content()
-    finally:
         page.terminate()
         page.communicate(timeout=15)
+    assert page.returncode == 0

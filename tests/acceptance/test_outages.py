@@ -45,51 +45,52 @@ def test_each_outage_is_one_line_and_loses_nothing(
         ODZEW_TEST_PASSWORD=dovecot.password,
     )
     dovecot.append(user, *(numbered(n) for n in range(3)))
-    worker = desk.start("worker")
     lines: list[str] = []
     arrived = threading.Condition()
 
-    def listen() -> None:
-        assert worker.stderr is not None
-        for line in worker.stderr:
-            with arrived:
-                lines.append(line)
-                arrived.notify_all()
-
-    threading.Thread(target=listen, daemon=True).start()
+    def seen(event: str, step: str) -> bool:
+        return any(e["event"] == event and e.get("step") == step for e in events("".join(lines)))
 
     def wait_for(event: str, step: str) -> None:
-        def seen() -> bool:
-            return any(
-                e["event"] == event and e.get("step") == step for e in events("".join(lines))
-            )
-
         with arrived:
-            assert arrived.wait_for(seen, timeout=60), "".join(lines)
+            assert arrived.wait_for(lambda: seen(event, step), timeout=60), "".join(lines)
 
-    try:
-        catcher.wait_for(3, seconds=60)
-        catcher.stop()
-        dovecot.append(user, numbered(3))
-        wait_for("step failed", "deliver")
-        catcher.start()
-        catcher.wait_for(4, seconds=60)
-        wait_for("step works again", "deliver")
+    with desk.start("worker") as worker:
 
-        dovecot.stop()
-        wait_for("step failed", "pull reklamacje")
-        dovecot.start()
-        dovecot.append(user, numbered(4))
-        catcher.wait_for(5, seconds=60)
+        def listen() -> None:
+            assert worker.stderr is not None
+            for line in worker.stderr:
+                with arrived:
+                    lines.append(line)
+                    arrived.notify_all()
 
-        postgres.stop()
-        wait_for("step failed", "ingest")
-        postgres.start()
-        dovecot.append(user, numbered(5))
-        catcher.wait_for(6, seconds=60)
-    finally:
-        worker.terminate()
-        assert worker.wait(timeout=12) == 0
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            catcher.wait_for(3, seconds=60)
+            catcher.stop()
+            dovecot.append(user, numbered(3))
+            wait_for("step failed", "deliver")
+            catcher.start()
+            catcher.wait_for(4, seconds=60)
+            wait_for("step works again", "deliver")
+
+            dovecot.stop()
+            wait_for("step failed", "pull reklamacje")
+            dovecot.start()
+            dovecot.append(user, numbered(4))
+            catcher.wait_for(5, seconds=60)
+
+            postgres.stop()
+            wait_for("step failed", "ingest")
+            postgres.start()
+            dovecot.append(user, numbered(5))
+            catcher.wait_for(6, seconds=60)
+        finally:
+            worker.terminate()
+            worker.wait(timeout=12)
+            listener.join()
+    assert worker.returncode == 0, "".join(lines)
 
     outcomes = [row["outcome"] for row in desk.objects("ledger")]
     assert outcomes == ["ticket"] * 6
@@ -100,4 +101,4 @@ def test_each_outage_is_one_line_and_loses_nothing(
         (e["step"], e["problem"]) for e in events("".join(lines)) if e["event"] == "step failed"
     ]
     assert len(said) == len(set(said))
-    assert all("Traceback" not in line for line in lines)
+    assert all("Traceback" not in line for line in lines), "".join(lines)

@@ -1,9 +1,12 @@
 """Opening and migrating a database of either kind, and what is said when that cannot be done."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -21,11 +24,13 @@ from storage.database import (
     open_database,
     open_session,
 )
-from storage.instance import get_instance, set_paused
+from storage.instance import get_instance
 from storage.reports import is_reachable
 from storage.tables import Instance, RawMessage
 from tests.factories import a_raw_message
 from tests.rigs.process import free_port, new_folder, remove_folder, server_user
+
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -68,14 +73,46 @@ def test_an_empty_database_becomes_an_installation_with_a_key_of_its_own(empty_u
 
 
 def test_workers_that_start_together_on_an_empty_database_migrate_it_once(empty_url):
-    def start(_worker):
-        with opened(empty_url) as engine:
-            migrate(engine)
-            with open_session(engine) as session:
-                return get_instance(session).shop_id
+    program = (
+        "import sys; from storage.database import migrate, open_database;"
+        "migrate(open_database(sys.argv[1]))"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, empty_url], cwd=ROOT, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    said = [worker.communicate()[1].decode() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
 
-    with ThreadPoolExecutor(4) as pool:
-        assert len(set(pool.map(start, range(4)))) == 1
+
+@pytest.mark.parametrize("number", [1, 5, 12])
+def test_a_migration_that_was_killed_halfway_has_not_begun(empty_url, number):
+    """Killed after so many tables: nothing is left of them, and the next start makes them all."""
+    program = """
+import os, signal, sys
+from sqlalchemy import event
+from storage.database import migrate, open_database
+made = 0
+engine = open_database(sys.argv[1])
+@event.listens_for(engine, "after_cursor_execute")
+def count(connection, cursor, statement, *rest):
+    global made
+    made += "CREATE TABLE" in statement
+    if made == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+migrate(engine)
+"""
+    killed = subprocess.run(
+        [sys.executable, "-c", program, empty_url, str(number)], cwd=ROOT, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with opened(empty_url) as engine:
+        assert inspect(engine).get_table_names() == []
+        migrate(engine)
+        with open_session(engine) as session:
+            assert get_instance(session).id == 1
 
 
 def test_the_migrations_make_the_tables_of_the_code(engine):
@@ -146,9 +183,6 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(exists):
             pytest.raises(DatabaseUnreachable) as refusal,
         ):
             migrate(engine)
-            with open_session(engine) as session:
-                set_paused(session, what="worker", paused=True)
-                session.commit()
     finally:
         remove_folder(folder)
     assert str(refusal.value).startswith(f"the database sqlite:///{path} cannot be used: ")
@@ -168,7 +202,7 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
     path.write_bytes(b"To nie jest baza danych, tylko notatka. " * 100)
     with (
         opened(f"sqlite:///{path}") as engine,
-        pytest.raises(PermanentError, match=f"^the database sqlite:///{path} cannot be used: "),
+        pytest.raises(DatabaseUnreachable, match=f"^the database sqlite:///{path} cannot be used"),
     ):
         migrate(engine)
 

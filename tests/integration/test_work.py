@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
 from config.errors import PermanentError, TemporaryError
 from storage import work
@@ -116,6 +117,15 @@ def test_a_claim_shows_what_another_session_has_changed(engine, session, now):
         other.commit()
     [taken] = claim(session, RawMessage, now=now, limit=1)
     assert taken.problem == "changed elsewhere"
+
+
+def test_a_row_that_was_written_with_nothing_to_do_is_never_due(engine, session, now):
+    """SQLAlchemy writes a column's default for None, unless the column's type forbids it."""
+    session.add(a_raw_message(next_attempt_at=None))
+    session.commit()
+    with open_session(engine) as other:
+        assert other.exec(select(RawMessage.next_attempt_at)).one() is None
+        assert count_due(other, RawMessage, now=now + timedelta(days=999)) == 0
 
 
 # Leases

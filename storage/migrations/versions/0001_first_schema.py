@@ -18,7 +18,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('version', sa.String(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
-    sa.Column('folder', sa.String(), nullable=False),
+    sa.Column('shipped', sa.Boolean(), nullable=False),
     sa.Column('manifest_sha256', sa.String(), nullable=False),
     sa.Column('report', sa.JSON(), nullable=False),
     sa.Column('created_at', storage.columns.UtcDateTime(timezone=True), nullable=False),

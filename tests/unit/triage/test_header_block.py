@@ -11,7 +11,10 @@ from triage.header_block import inline_block, read_block
         ("Od: Jan\nDo: Ewa\nTemat: x", {"from": "Jan", "to": "Ewa", "subject": "x"}),
         ("> *From:* Jan\n> *Sent:* today", {"from": "Jan", "date": "today"}),
         ("Von: Jan\n\nBetreff: x\n\nText", {"from": "Jan", "subject": "x"}),
-        ("From: Jan\nTo: a@example.com,\n b@example.com\nText", {"from": "Jan", "to": "a@example.com, b@example.com"}),
+        (
+            "From: Jan\nTo: a@example.com,\n b@example.com\nText",
+            {"from": "Jan", "to": "a@example.com, b@example.com"},
+        ),
         ("From: Jan\n<jan@example.com>\nTo: Ewa", {"from": "Jan <jan@example.com>", "to": "Ewa"}),
         ("Від кого: Jan\nКому: Ewa", {"from": "Jan", "to": "Ewa"}),
     ],
@@ -22,17 +25,23 @@ def test_a_block_is_read_to_its_end(text, fields):
     assert block.fields == fields
 
 
-@pytest.mark.parametrize("text", ["Od: kiedy mam czekać?", "Temat: buty\nDo: jutra", "Zdanie.", "Od:"])
+@pytest.mark.parametrize(
+    "text", ["Od: kiedy mam czekać?", "Temat: buty\nDo: jutra", "Zdanie.", "Od:"]
+)
 def test_a_sentence_is_no_block(text):
     assert read_block(text.split("\n"), 0) is None
 
 
 def test_the_next_sender_begins_the_next_block():
-    block = read_block("Od: A\nDo: B\nOd: C\nDo: D".split("\n"), 0)
+    block = read_block(["Od: A", "Do: B", "Od: C", "Do: D"], 0)
     assert block is not None
     assert (block.fields["from"], block.end) == ("A", 2)
 
 
 def test_labels_without_line_ends_are_told_apart():
     fields = inline_block('Od: Jan <jan@example.com>Do: "x" <x@example.com>Temat: Buty')
-    assert fields == {"from": "Jan <jan@example.com>", "to": '"x" <x@example.com>', "subject": "Buty"}
+    assert fields == {
+        "from": "Jan <jan@example.com>",
+        "to": '"x" <x@example.com>',
+        "subject": "Buty",
+    }

@@ -1,7 +1,9 @@
 """Whole mails as bytes; a test names only what it is about."""
 
 
-def a_mail(body: str | bytes = "Dzień dobry, paczka nie dotarła.\n", **headers: str | None) -> bytes:
+def a_mail(
+    body: str | bytes = "Dzień dobry, paczka nie dotarła.\n", **headers: str | None
+) -> bytes:
     """A mail from a customer; underscores in header names become hyphens, None leaves one out."""
     fields: dict[str, str | None] = {
         "From": "Anna Nowak <anna@example.com>",
@@ -25,7 +27,9 @@ def a_multipart(kind: str, *parts: bytes, **headers: str | None) -> bytes:
     return a_mail(body, **{"Content_Type": content_type, "MIME_Version": "1.0", **headers})
 
 
-def a_part(body: str | bytes, content_type: str = "text/plain; charset=utf-8", **more: str) -> bytes:
+def a_part(
+    body: str | bytes, content_type: str = "text/plain; charset=utf-8", **more: str
+) -> bytes:
     """One part of a multipart."""
     head = f"Content-Type: {content_type}\r\n"
     head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in more.items())

@@ -10,7 +10,17 @@ POLISH = "Zażółć gęślą jaźń, proszę o zwrot pieniędzy"
 @pytest.mark.parametrize("real", ["utf-8", "cp1250", "iso8859-2"])
 @pytest.mark.parametrize(
     "declared",
-    [None, "", "utf-8", "us-ascii", "iso-8859-1", "windows-1250", "iso-8859-2", "x-unknown", "rot13"],
+    [
+        None,
+        "",
+        "utf-8",
+        "us-ascii",
+        "iso-8859-1",
+        "windows-1250",
+        "iso-8859-2",
+        "x-unknown",
+        "rot13",
+    ],
 )
 def test_polish_is_read_right_under_any_label(real, declared):
     assert decode(POLISH.encode(real), declared).text == POLISH

@@ -45,9 +45,11 @@ Kopia: \tEwa <ewa@example.com>
 > Do: biuro@sklep.example
 > DW: Ewa <ewa@example.com>
 > """,
-    "Yahoo, Polish": """----- Przekazana wiadomość ----- Od: Jan Kowalski <jan@example.com>Do: "biuro@sklep.example" \
-<biuro@sklep.example>Dw Ewa <ewa@example.com>Wysłano: 2 marca 2026 10:00Temat: Uszkodzone buty
-""",
+    "Yahoo, Polish": (
+        "----- Przekazana wiadomość ----- Od: Jan Kowalski <jan@example.com>"
+        'Do: "biuro@sklep.example" <biuro@sklep.example>Dw Ewa <ewa@example.com>'
+        "Wysłano: 2 marca 2026 10:00Temat: Uszkodzone buty\n"
+    ),
     "German": """-------- Weitergeleitete Nachricht --------
 Betreff: Uszkodzone buty
 Datum: Mon, 2 Mar 2026 10:00:00 +0100
@@ -96,7 +98,9 @@ def test_a_separator_is_enough_without_a_subject_prefix():
 )
 def test_a_copied_header_without_a_separator_is_a_forward_only_by_its_subject(subject, is_forward):
     block = BLOCKS["Outlook, Polish"].partition("\n")[2]
-    assert parse(a_mail(f"Zgadzam się.\n\n{block}\n{INNER}", Subject=subject)).is_forward is is_forward
+    assert (
+        parse(a_mail(f"Zgadzam się.\n\n{block}\n{INNER}", Subject=subject)).is_forward is is_forward
+    )
 
 
 def test_an_answer_to_a_forward_is_no_forward():
@@ -108,12 +112,17 @@ def test_an_attribution_under_a_forward_subject_names_the_sender():
     body = f'Dnia 2.03.2026 o 10:00 "Jan Kowalski" <jan@example.com> napisał(a):\n\n{INNER}'
     mail = parse(a_mail(body, Subject="Fwd: Uszkodzone buty"))
     assert mail.forwarded is not None
-    assert (mail.forwarded.from_addr, mail.forwarded.from_name) == ("jan@example.com", "Jan Kowalski")
+    assert (mail.forwarded.from_addr, mail.forwarded.from_name) == (
+        "jan@example.com",
+        "Jan Kowalski",
+    )
     assert (mail.forwarded.subject, mail.forwarded.complete) == ("Uszkodzone buty", False)
 
 
 def test_a_header_with_a_name_only_has_no_address_and_is_not_complete():
-    block = "-----Original Message-----\nFrom: Jan\nSent: 2 March 2026 10:00\nTo: Ewa\nSubject: buty\n"
+    block = (
+        "-----Original Message-----\nFrom: Jan\nSent: 2 March 2026 10:00\nTo: Ewa\nSubject: buty\n"
+    )
     mail = parse(a_mail(f"{block}\n{INNER}", Subject="FW: buty"))
     assert mail.forwarded is not None
     assert (mail.forwarded.from_addr, mail.forwarded.from_name) == ("", "Jan")

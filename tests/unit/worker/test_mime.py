@@ -21,7 +21,9 @@ def nested(levels: int) -> bytes:
 
 
 def test_a_plain_mail_gives_every_field():
-    mail = parse(a_mail(In_Reply_To="<0@example.com>", References="<00@example.com> <0@example.com>"))
+    mail = parse(
+        a_mail(In_Reply_To="<0@example.com>", References="<00@example.com> <0@example.com>")
+    )
     assert (mail.subject, mail.from_addr, mail.from_name) == (
         "Reklamacja",
         "anna@example.com",
@@ -47,7 +49,7 @@ def test_the_json_has_the_keys_of_the_contract_in_order():
     keys = list(to_json("a.eml", parse(a_mail())))
     assert keys[:4] == ["file", "error", "subject", "from_addr"]
     assert keys[-3:] == ["bounces", "attachments", "defects"]
-    assert len(keys) == 28
+    assert len(keys) == 27
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r"])
@@ -130,12 +132,16 @@ def test_e02_mails_in_mails_are_read_to_a_depth():
 
 HOSTILE = {
     "E-03 ten thousand parts": a_multipart("mixed", *[a_part("x")] * 10_000),
-    "E-03 bare boundaries": a_mail(b"--b\r\n" * 200_000, Content_Type="multipart/mixed; boundary=b"),
+    "E-03 bare boundaries": a_mail(
+        b"--b\r\n" * 200_000, Content_Type="multipart/mixed; boundary=b"
+    ),
     "E-06 a long field": a_mail(Subject="x" * 5_000_000),
     "E-06 many fields": b"X-A: b\r\n" * 100_000 + a_mail(),
     "E-07 encoded words": a_mail(Subject="=?utf-8?q?a=20b?= " * 10_000),
     "E-26 open comments": a_mail(From="(" * 16_000 + "a@example.com"),
-    "E-26 open comments, many fields": b"".join(b"To: " + b"(a" * 7000 + b"\r\n" for _ in range(18)),
+    "E-26 open comments, many fields": b"".join(
+        b"To: " + b"(a" * 7000 + b"\r\n" for _ in range(18)
+    ),
     "E-36 soft line breaks": a_mail(b"=\n" * 500_000, Content_Transfer_Encoding="quoted-printable"),
     "E-36 padding": a_mail(b"A=" * 300_000, Content_Transfer_Encoding="base64"),
     "E-45 nested elements": a_mail("<div>" * 200_000 + "x", Content_Type=HTML),

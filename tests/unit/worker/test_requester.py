@@ -21,7 +21,9 @@ To: <biuro@sklep.example>
 
 Dzień dobry, buty są uszkodzone.
 """
-INCOMPLETE = "---------- Forwarded message ---------\nFrom: Jan <jan@example.com>\nSubject: Buty\n\nx\n"
+INCOMPLETE = (
+    "---------- Forwarded message ---------\nFrom: Jan <jan@example.com>\nSubject: Buty\n\nx\n"
+)
 
 CASES = {
     "a customer": ("from", "anna@example.com", True, a_mail()),
@@ -31,8 +33,18 @@ CASES = {
         True,
         a_mail(Reply_To="anna@poczta.example.com"),
     ),
-    "B-D3 another organisation": ("from", "anna@example.com", True, a_mail(Reply_To="x@evil.example")),
-    "B-F3 staff forward": ("forward", "jan@example.com", True, a_mail(FORWARD, From="e@sklep.example")),
+    "B-D3 another organisation": (
+        "from",
+        "anna@example.com",
+        True,
+        a_mail(Reply_To="x@evil.example"),
+    ),
+    "B-F3 staff forward": (
+        "forward",
+        "jan@example.com",
+        True,
+        a_mail(FORWARD, From="e@sklep.example"),
+    ),
     "B-F6 trusted forwarder": (
         "forward",
         "jan@example.com",

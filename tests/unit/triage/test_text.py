@@ -1,0 +1,44 @@
+import pytest
+
+from triage.text import MAX_CHARACTERS, prepare, without_diacritics
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Re: Stłuczony wazon",
+        "ODP: Re: Stłuczony wazon",
+        "Fwd: Odp: Stłuczony wazon",
+        "AW: Stłuczony wazon",
+        "Re[2]: Stłuczony wazon",
+        "Re: [ODZ-2026-000123] Stłuczony wazon",
+        "[ODZ-2026-000123] Stłuczony wazon",
+        "  Stłuczony \t wazon ",
+    ],
+)
+def test_a_reply_reads_like_the_first_mail(subject):
+    assert prepare(subject, "Proszę o nowy.") == "Stłuczony wazon. Proszę o nowy."
+
+
+def test_a_word_that_begins_like_a_prefix_stays():
+    assert prepare("Reklamacja: wazon", "Pękł.") == "Reklamacja: wazon. Pękł."
+
+
+def test_white_space_and_control_characters_are_folded():
+    assert prepare("", "a\r\n\n b\x00\u00a0c\u200bd") == "a b c d"
+
+
+def test_a_mail_without_a_subject_is_its_text():
+    assert (prepare("", "Wazon"), prepare("Re:", "Wazon"), prepare("", "")) == (
+        "Wazon",
+        "Wazon",
+        "",
+    )
+
+
+def test_a_long_text_is_cut():
+    assert len(prepare("Wazon", "a" * 100_000)) == MAX_CHARACTERS
+
+
+def test_folded_letters_are_plain():
+    assert without_diacritics("Żółć Straße PŘÍLIŠ") == "zolc strasse prilis"

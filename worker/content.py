@@ -1,0 +1,201 @@
+"""The readable text of a mail and the files in it: from parts to what people see.
+
+Of alternatives that say the same one is read; text that was sent as a file is a file; HTML becomes
+text; format=flowed is joined (RFC 3676); uuencoded files inside a text are taken out of it.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+from worker import charset, html
+from worker.headers import decode_words, one_line
+from worker.parsed_message import Attachment
+from worker.structure import Part, uuencoded
+
+MAX_BODY = 1024 * 1024  # characters of readable text
+MAX_TEXT_PART = 8 * 1024 * 1024  # bytes of a part that are read as text
+
+_UNNAMED = {
+    "message/rfc822": "message.eml",
+    "message/global": "message.eml",
+    "text/calendar": "calendar.ics",
+    "text/x-vcard": "card.vcf",
+    "text/vcard": "card.vcf",
+    "application/ms-tnef": "winmail.dat",
+    "application/pgp-encrypted": "pgp-encrypted.asc",
+    "application/pgp-signature": "signature.asc",
+    "application/pkcs7-mime": "smime.p7m",
+    "application/x-pkcs7-mime": "smime.p7m",
+    "application/pkcs7-signature": "smime.p7s",
+    "application/x-pkcs7-signature": "smime.p7s",
+    "message/delivery-status": "delivery-status.txt",
+    "message/feedback-report": "feedback-report.txt",
+    "message/disposition-notification": "disposition-notification.txt",
+    "text/rfc822-headers": "headers.txt",
+    "image/jpeg": "image.jpg",
+    "image/png": "image.png",
+    "image/gif": "image.gif",
+    "application/pdf": "document.pdf",
+    "text/html": "page.html",
+    "text/plain": "text.txt",
+}
+_READABLE = frozenset(
+    {"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown"}
+)
+MAILS = frozenset({"message/rfc822", "message/global", "message/news"})
+_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127)) | {0: "\u2400"}
+_SURROGATES = dict.fromkeys(range(55296, 57344), 65533)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A readable part: as it is read, and with ``>`` before quoted lines."""
+
+    plain: str
+    quoted: str
+    cites: bool = False  # a mail program marked a part of it as the mail that is answered
+
+
+def content(root: Part, notes: list[str]) -> tuple[Text, tuple[Attachment, ...]]:
+    """The readable text of a mail and everything else in it, both in order of the mail."""
+    texts: list[Text] = []
+    attachments: list[Attachment] = []
+    waiting = [root]
+    chosen: set[int] = set()  # parts of an alternative that are read
+    dropped: set[int] = set()  # their counterparts, which say the same
+    while waiting:
+        part = waiting.pop()
+        if id(part) in dropped:
+            continue
+        if part.type == "multipart/alternative":
+            best = _best_alternative(part)
+            for other in part.parts:
+                if other is best:
+                    chosen.add(id(other))
+                elif other.type in _READABLE and not _is_named(other):
+                    dropped.add(id(other))
+                elif other.type.startswith("multipart/"):
+                    dropped.update(
+                        id(p) for p in other.walk() if p.type in _READABLE and not _is_named(p)
+                    )
+        if part.type in MAILS and part.parts:
+            attachments.append(_attachment(part))
+        elif part.parts:
+            waiting.extend(reversed(part.parts))
+        elif _is_text(part):
+            text, files = _readable(part, notes)
+            texts.append(text)
+            attachments.extend(files)
+        elif not part.type.startswith("multipart/") or part.opaque:
+            attachments.append(_attachment(part))
+    plain = "\n\n".join(t.plain for t in texts if t.plain.strip())
+    quoted = "\n\n".join(t.quoted for t in texts if t.quoted.strip())
+    if len(plain) > MAX_BODY:
+        notes.append("the text was cut")
+    cites = any(t.cites for t in texts)
+    return Text(plain[:MAX_BODY], quoted[:MAX_BODY], cites), tuple(attachments)
+
+
+def _best_alternative(part: Part) -> Part | None:
+    """The alternative that is read: plain text that says something, else HTML, else the last."""
+    readable = [p for p in part.parts if any(_is_text(below) for below in p.walk())]
+    for candidate in readable:
+        leaf = next(below for below in candidate.walk() if _is_text(below))
+        if leaf.type != "text/html" and _decoded(leaf).strip("\n\r\t \u00a0\ufeff\u200b"):
+            return candidate
+    with_html = [p for p in readable if any(below.type == "text/html" for below in p.walk())]
+    return with_html[0] if with_html else (readable[-1] if readable else None)
+
+
+def _is_named(part: Part) -> bool:
+    return bool(_name(part))
+
+
+def _is_text(part: Part) -> bool:
+    """Whether a part is to be read: text, and not sent as a file."""
+    if part.parts or part.opaque or part.type not in _READABLE:
+        return False
+    if part.disposition.value == "attachment":
+        return False
+    return not _is_named(part) or (part.disposition.value == "inline" and part.type == "text/html")
+
+
+def _decoded(part: Part) -> str:
+    declared = part.content_type.parameters.get("charset")
+    return clean(charset.decode(part.body[:MAX_TEXT_PART], declared).text)
+
+
+def clean(text: str) -> str:
+    """Line ends as LF; no control characters, no lone surrogates."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.translate(_CONTROLS).translate(_SURROGATES) if not text.isprintable() else text
+
+
+def _readable(part: Part, notes: list[str]) -> tuple[Text, list[Attachment]]:
+    decoded = charset.decode(part.body[:MAX_TEXT_PART], part.content_type.parameters.get("charset"))
+    if not decoded.certain:
+        notes.append(f"characters were guessed as {decoded.charset}")
+    text = clean(decoded.text)
+    if part.type == "text/html":
+        lines = html.to_lines(text)
+        cites = any(line.cited for line in lines)
+        return Text(html.to_text(lines), html.to_quoted_text(lines), cites), []
+    files: list[Attachment] = []
+    if b"begin " in part.body:
+        text, files = _without_uuencoded(part)
+    if part.content_type.parameters.get("format", "").lower() == "flowed":
+        text = _unflowed(text, delsp=part.content_type.parameters.get("delsp", "").lower() == "yes")
+    return Text(text, text), files
+
+
+def _without_uuencoded(part: Part) -> tuple[str, list[Attachment]]:
+    files: list[Attachment] = []
+    kept: list[bytes] = []
+    end = 0
+    for name, content, start, stop in uuencoded(part.body[:MAX_TEXT_PART]):
+        kept.append(part.body[end:start])
+        end = stop
+        files.append(
+            Attachment(one_line(name), "application/octet-stream", len(content), False, content)
+        )
+    kept.append(part.body[end:MAX_TEXT_PART])
+    declared = part.content_type.parameters.get("charset")
+    return clean(charset.decode(b"".join(kept), declared).text), files
+
+
+def _unflowed(text: str, *, delsp: bool) -> str:
+    """Paragraphs of format=flowed on one line each, with their quote depth kept (RFC 3676 §4)."""
+    paragraphs: list[list[str]] = []
+    open_depth = -1  # of the paragraph that the last line left open
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip(">"))
+        body = line[depth:]
+        body = body[1:] if body.startswith(" ") else body
+        if open_depth == depth and body != "-- ":
+            paragraphs[-1].append(body)
+        else:
+            paragraphs.append([">" * depth + (" " if depth else ""), body])
+        flows = body.endswith(" ") and body != "-- "
+        open_depth = depth if flows else -1
+        if flows and delsp:
+            paragraphs[-1][-1] = body[:-1]
+    return "\n".join("".join(pieces) for pieces in paragraphs)
+
+
+def _name(part: Part) -> str:
+    return (
+        part.disposition.parameters.get("filename")
+        or part.content_type.parameters.get("name")
+        or ""
+    )
+
+
+def _attachment(part: Part) -> Attachment:
+    name = unicodedata.normalize("NFC", one_line(_name(part).translate(_SURROGATES)))
+    inline = part.disposition.value == "inline" or (
+        part.disposition.value != "attachment" and part.has("content-id")
+    )
+    if not name:
+        inner = decode_words(part.parts[0].get("subject")) if part.parts else ""
+        name = f"{inner}.eml" if inner else _UNNAMED.get(part.type, "attachment")
+    return Attachment(name, part.type, len(part.body), inline, part.body)
