@@ -7,12 +7,16 @@ read only where they are used, so that no object that could be printed holds one
 
 import ipaddress
 import os
+import re
 import tomllib
 from datetime import date
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import holidays
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,7 +26,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from config.errors import PermanentError
 
@@ -41,6 +50,24 @@ def _known_zone(name: str) -> str:
     except (OSError, ValueError, LookupError):
         raise ValueError(f"{name!r} is not a time zone such as 'Europe/Warsaw'") from None
     return name
+
+
+def _known_country(code: str) -> str:
+    try:
+        holidays.country_holidays(code)
+    except NotImplementedError:
+        raise ValueError(
+            f"no public holidays are known for {code!r}; allowed: an ISO 3166 code such as 'PL'"
+        ) from None
+    return code
+
+
+def _sender(value: str) -> str:
+    if value and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", parseaddr(value)[1]):
+        raise ValueError(
+            "allowed: an address, or a name and an address: Sklep <biuro@sklep.example>"
+        )
+    return value
 
 
 def _start(value: object) -> object:
@@ -133,7 +160,9 @@ class Shop(Section):
     privacy_url: str = Field(default="", description="where the data protection notice is")
     language: Language = "pl"
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Warsaw"
-    country: str = Field(default="PL", description="whose public holidays count")
+    country: Annotated[str, AfterValidator(_known_country)] = Field(
+        default="PL", description="whose public holidays count"
+    )
     own_domains: Names = []
     trusted_forwarders: Names = []
 
@@ -157,12 +186,19 @@ class Mailbox(Login):
     idle: bool = True
     shop: str = Field(default="", description="another brand: its name")
     language: Language | None = None
-    sender: str = ""
+    sender: Annotated[str, AfterValidator(_sender)] = ""
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Self:
         if self.oauth and not self.oauth_token_env:
             raise ValueError("oauth needs oauth_token_env, the variable with the access token")
+        return self
+
+    @model_validator(mode="after")
+    def _does_not_read_what_it_moves(self) -> Self:
+        target = self.after_import.removeprefix("move:").strip()
+        if self.after_import.startswith("move:") and target in self.folders:
+            raise ValueError(f"after_import moves mail into {target!r}, which is one of folders")
         return self
 
     def secret(self) -> str:
@@ -174,8 +210,12 @@ class Mailbox(Login):
 class Smtp(Login):
     port: int = Field(default=587, ge=1, le=65535)
     security: Security = "starttls"
-    sender: str = Field(description="RFC 5322 mailbox: name <address>")
-    retry_seconds: list[int] = Field(default=[60, 900, 3600, 14400, 43200], min_length=1)
+    sender: Annotated[str, AfterValidator(_sender)] = Field(
+        min_length=1, description="RFC 5322 mailbox: name <address>"
+    )
+    retry_seconds: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[60, 900, 3600, 14400, 43200], min_length=1
+    )
 
 
 class Storage(Section):
@@ -291,7 +331,7 @@ def load_settings(path: Path | None = None) -> Settings:
     """
     path = path or Path(os.environ.get("ODZEW_CONFIG", "odzew.toml"))
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path} does not exist; copy odzew.example.toml and edit it, or try `odzew demo`"
@@ -300,10 +340,32 @@ def load_settings(path: Path | None = None) -> Settings:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    _refuse_password_in_url(path, values.get("database"))
     try:
         return Settings(**values)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_explain(path, error))) from None
+    except SettingsError as error:
+        raise ConfigurationError(_explain_variable(error)) from None
+
+
+def _refuse_password_in_url(path: Path, database: object) -> None:
+    url = database.get("url") if isinstance(database, dict) else None
+    if isinstance(url, str) and "@" in url and urlsplit(url).password:
+        raise ConfigurationError(
+            f"{path}: database.url: secrets are never in this file; give the URL with its password "
+            "in ODZEW_DATABASE__URL, or the password in ~/.pgpass"
+        )
+
+
+def _explain_variable(error: SettingsError) -> str:
+    found = re.search(r'field "(\w+)"', str(error))
+    prefix = f"ODZEW_{found[1].upper()}" if found else "ODZEW_"
+    names = [name for name in sorted(os.environ) if name.upper().startswith(prefix)]
+    return (
+        f"the environment variable {' or '.join(names)} is not valid JSON; a list is written as "
+        """'["sklep.example"]', a table as '{"name": "Sklep"}'"""
+    )
 
 
 def _explain(path: Path, error: ValidationError) -> list[str]:
@@ -318,8 +380,11 @@ def _explain(path: Path, error: ValidationError) -> list[str]:
         elif problem["type"] == "missing":
             sentences.append(f"{path}: {key}: this key is missing")
         else:
-            found = problem["input"]
-            shown = f" (found {found!r})" if isinstance(found, (str, int, float, bool)) else ""
             message = problem["msg"].removeprefix("Value error, ")
-            sentences.append(f"{path}: {key}: {message}{shown}")
+            sentences.append(f"{path}: {key}: {message}{_found(problem['input'])}")
     return sentences
+
+
+def _found(value: object) -> str:
+    # A whole table would show what is right beside what is wrong.
+    return "" if isinstance(value, dict) else f" (found {str(value)[:80]!r})"

@@ -10,8 +10,9 @@ import typer
 
 from config.errors import PermanentError
 from config.logs import set_up_logging
+from odzew.demo_progress import progress_shown
 from odzew.opening import context_for
-from odzew.output import errors, print_json, say
+from odzew.output import print_json, say
 from odzew.run_commands import page_of, stop_on_signal, work, work_once
 from odzew.shapes import ledger_object, outbox_object, ticket_object
 from odzew.stored_commands import print_ledger_table, print_outbox_table, print_ticket_table
@@ -56,8 +57,13 @@ def _demo(port: int) -> None:
     say(f"This is odzew on sample mails. Everything stays on this machine, in {FOLDER}/.")
     with demo_settings(FOLDER, port=port, tell=say) as settings:
         context = context_for(settings)
-        set_up_logging()
-        with page_of(context), stop_on_signal(context.stopping):
+        # What goes well is shown by the bars; the log says only what does not.
+        set_up_logging(level=logging.WARNING)
+        with (
+            page_of(context),
+            stop_on_signal(context.stopping),
+            progress_shown(context),
+        ):
             say("The worker looks for new mail every 2 seconds. Ctrl+C stops.")
             say(
                 "A real mailbox: copy odzew.example.toml to odzew.toml, edit it, then "
@@ -73,11 +79,11 @@ def _demo_once(folder: Path, *, as_json: bool) -> None:
     tell = _say_nothing if as_json else say
     with demo_settings(folder, port=0, tell=tell) as settings:
         context = context_for(settings)
-        if errors.is_terminal:
-            with errors.status("pull, ingest, assign, deliver ..."):
-                problems = work_once(context)
-        else:
+        if as_json:
             problems = work_once(context)
+        else:
+            with progress_shown(context):
+                problems = work_once(context)
         _show(context, as_json=as_json)
     if problems:
         sys.exit(1)

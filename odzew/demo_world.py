@@ -104,8 +104,8 @@ def _settings(folder: Path, *, imap_port: int, smtp_port: int, port: int) -> Set
 def _imap_server() -> Iterator[int]:
     """pymap, in memory, in a process of its own; gives the port."""
     port = _free_port()
-    run = "import sys; from pymap.main import main; sys.exit(main())"
-    command = [sys.executable, "-c", run, "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "odzew.demo_imap"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--no-tls", "dict", "--demo-user", ADDRESS, "--demo-password", PASSWORD]
     # A group of its own, so that Ctrl+C reaches odzew first and the mailbox outlives its reader.
     process = subprocess.Popen(

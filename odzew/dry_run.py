@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from triage.entities import order_numbers, remedy
-
 from config.settings import Settings, Smtp
 from storage.tables import Instance, Ticket
+from triage.entities import order_numbers, remedy
 from triage.withdrawal import is_withdrawal
 from worker.acknowledge import draft_acknowledgement
 from worker.complaint import complaint_in

@@ -137,9 +137,8 @@ def classify(
     ] = None,
 ) -> None:
     """JSON lines in, JSON lines with cause and urgency out. Example: odzew classify cases.jsonl"""
-    from triage.triager import Triager
-
     from models.registry import default_folder
+    from triage.triager import Triager
 
     triager = Triager.load(classifier or default_folder(), encoder_folder=default_folder())
     failed = False

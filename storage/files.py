@@ -33,13 +33,7 @@ class FileStore:
             return sha256
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=target.parent, suffix=".part", delete=False
-            ) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).rename(target)
+            _write(target, content)
             _sync_folder(target.parent)
         except OSError as error:
             raise StorageFull(f"{self.root} cannot be written: {error.strerror}") from error
@@ -54,6 +48,19 @@ class FileStore:
         for part in parts:
             part.unlink(missing_ok=True)
         return len(parts)
+
+
+def _write(target: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).rename(target)
+        except OSError:
+            # On a full disk each attempt would leave as much as there was room for.
+            Path(file.name).unlink()
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from storage.tables import OutboxMessage, SuppressedAddress, Ticket
+from storage.work import LEASE
 
 COUNTED = ("waiting", "sending", "sent", "unknown")
 
@@ -55,16 +56,14 @@ def suppress(session: Session, address: str, *, now: datetime, days: int = 30, r
 
 
 def lost_in_sending(session: Session, *, now: datetime) -> list[OutboxMessage]:
-    """Messages whose sender died between DATA and the answer: nobody knows whether they arrived."""
+    """Take the messages whose sender died between DATA and the answer.
+
+    Nobody knows whether they arrived. The caller closes each of them.
+    """
     lost = session.scalars(
         update(OutboxMessage)
         .where(col(OutboxMessage.state) == "sending", col(OutboxMessage.claimed_until) < now)
-        .values(
-            state="unknown",
-            next_attempt_at=None,
-            claimed_until=None,
-            problem="D-P5: the worker stopped while the message was on the wire",
-        )
+        .values(claimed_until=now + LEASE)
         .returning(OutboxMessage)
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()

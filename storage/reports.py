@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, text
+from sqlalchemy import ColumnElement, func, text
 from sqlmodel import Session, col, select
 
 from storage.database import DATABASE_DOWN, Engine
-from storage.tables import Instance, MailboxCursor, OutboxMessage, RawMessage
+from storage.tables import (
+    Instance,
+    MailboxCursor,
+    OutboxMessage,
+    RawMessage,
+    Ticket,
+    WorkColumns,
+)
 
 
 @dataclass(frozen=True)
@@ -58,3 +65,39 @@ def is_reachable(engine: Engine) -> bool:
     except DATABASE_DOWN:
         return False
     return True
+
+
+@dataclass(frozen=True)
+class WorkLeft:
+    """How much of what has been seen is handled."""
+
+    mails: int
+    mails_done: int
+    tickets: int
+    classified: int
+    replies: int
+    sent: int
+
+    @property
+    def is_nothing(self) -> bool:
+        return (
+            0 < self.mails == self.mails_done
+            and self.tickets == self.classified
+            and self.replies == self.sent
+        )
+
+
+def work_left(session: Session) -> WorkLeft:
+    """Count messages, tickets and replies, and those that wait for nothing any more."""
+
+    def count(table: type[WorkColumns], *conditions: ColumnElement[bool]) -> int:
+        return session.exec(select(func.count()).select_from(table).where(*conditions)).one()
+
+    return WorkLeft(
+        mails=count(RawMessage),
+        mails_done=count(RawMessage, col(RawMessage.next_attempt_at).is_(None)),
+        tickets=count(Ticket),
+        classified=count(Ticket, col(Ticket.next_attempt_at).is_(None)),
+        replies=count(OutboxMessage),
+        sent=count(OutboxMessage, col(OutboxMessage.next_attempt_at).is_(None)),
+    )

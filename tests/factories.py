@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
 from config.settings import Database, Mailbox, Settings, Shop, Smtp, Storage
+from storage.database import open_session
+from storage.mail import find_ledger_row, store_raw
 from storage.tables import OutboxMessage, RawMessage, Ticket
+from worker.context import Context
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)  # the fixture ``now``
 
@@ -67,6 +71,21 @@ def a_raw_message(**columns: object) -> RawMessage:
         "next_attempt_at": NOW,
     }
     return RawMessage(**(defaults | columns))
+
+
+def in_the_ledger(context: Context, *mails: bytes, **columns: object) -> list[RawMessage]:
+    """Mails as a pull leaves them: stored, not yet read."""
+    rows = [a_raw_message(**columns) for _ in mails]
+    with open_session(context.engine) as session:
+        for row, mail in zip(rows, mails, strict=True):
+            values = row.model_dump(exclude={"id", "sha256"}) | {"size": len(mail)}
+            store_raw(session, context.files, values, mail, sha256(mail).hexdigest())
+        session.commit()
+        stored = [
+            find_ledger_row(session, row.mailbox, row.folder, row.uidvalidity, row.uid)
+            for row in rows
+        ]
+    return [row for row in stored if row is not None]
 
 
 def a_ticket(**columns: object) -> Ticket:

@@ -1,1 +1,1 @@
-"""From text to a decision: pure, without network or database, the same in training and at run time."""
+"""From text to a decision: pure, without network or database, in training as at run time."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from triage.text import without_diacritics
 
 CRITICAL = "critical"
-# How sure a stated fact makes us that a mail is critical. Of the training mails that state one 97 %
-# are, but the words were chosen with those mails in view.
+# How sure a stated fact makes us that a mail is critical. Of 540 labelled mails that the words were
+# not chosen from, 60 stated one and 55 of these were critical.
 STATED = 0.85
 # An institution counts with a filing or a deadline so near, a term with the word that it is over.
 _NEAR = 180  # characters

@@ -1,7 +1,8 @@
 """Step 4: outbox to SMTP, at most once on the wire (D-P5).
 
-``sending`` is committed before DATA and the outcome after the answer. A message found in
-``sending`` after its worker died is ``unknown``: a person decides, nothing is sent again.
+``sending`` is committed before DATA and the outcome after the answer. Where the answer was lost, or
+the worker died before it, the message is ``unknown``: a person decides, nothing is sent again. Only
+a confirmation that the law asks for is sent once more, the same bytes.
 """
 
 import logging
@@ -9,12 +10,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from config.checkpoint import checkpoint
+from config.errors import OdzewError
 from config.settings import Smtp
 from storage.database import Session, open_session
 from storage.instance import get_instance
 from storage.outbox import lost_in_sending, suppress
 from storage.tables import OutboxMessage
-from storage.tickets import add_event, get_ticket
+from storage.tickets import add_event, events_of, get_ticket
 from storage.work import claim, finish, keep_lease, release, retry_later, set_aside
 from worker.context import Context
 from worker.smtp import (
@@ -22,7 +24,6 @@ from worker.smtp import (
     RecipientRefused,
     RefusedForGood,
     RefusedForNow,
-    ServerUnreachable,
     SmtpConnection,
     connect,
 )
@@ -31,12 +32,14 @@ log = logging.getLogger(__name__)
 
 BATCH = 20
 EXPIRES_AFTER = timedelta(hours=24)
+SENT_AGAIN = "acknowledgement_sent_again"
 
 
 def deliver(context: Context) -> int:
     """Send one batch of what is due over one connection; return how many were handled.
 
-    Raises ServerUnreachable when there is no conversation at all; the messages wait.
+    Raises ServerUnreachable, or ConfigurationError for a missing secret, when there is no
+    conversation at all; the messages wait.
     """
     server = context.settings.smtp
     if server is None:
@@ -44,7 +47,8 @@ def deliver(context: Context) -> int:
     with open_session(context.engine) as session:
         now = context.clock()
         for lost in lost_in_sending(session, now=now):
-            log.warning("outcome of a message unknown", extra={"row": lost.id})
+            _unknown(context, session, lost, "the worker stopped while the message was on the wire")
+            _close(context, session, lost)
         if get_instance(session).acknowledgements_paused:
             return 0
         due = claim(session, OutboxMessage, now=now, limit=BATCH)
@@ -62,10 +66,11 @@ def _send_all(
     waiting = list(due)
     try:
         with connect(server) as connection:
-            while waiting and not context.stopping.is_set():
-                _send_one(context, session, connection, server, waiting[0])
+            connected = True
+            while waiting and connected and not context.stopping.is_set():
+                connected = _send_one(context, session, connection, server, waiting[0])
                 waiting.pop(0)
-    except ServerUnreachable as error:
+    except OdzewError as error:
         # The server's trouble is not the message's: only those in this batch wait a little.
         for row in waiting:
             retry_later(row, at=context.clock() + timedelta(seconds=30), problem=str(error))
@@ -85,7 +90,9 @@ def _send_one(
     connection: SmtpConnection,
     server: Smtp,
     row: OutboxMessage,
-) -> None:
+) -> bool:
+    """Send a message or say why not; False when the connection is lost."""
+
     def on_the_wire() -> None:
         row.state = "sending"
         session.add(row)
@@ -96,7 +103,8 @@ def _send_one(
         set_aside(row, problem="B.7: not sent within 24 hours, so not sent any more")
         row.state = "failed"
         _close(context, session, row)
-        return
+        return True
+    connected = True
     try:
         connection.send(
             row.content, sender=row.sender, recipient=row.recipient, before_data=on_the_wire
@@ -109,13 +117,27 @@ def _send_one(
         if isinstance(error, RecipientRefused):
             suppress(session, row.recipient, now=context.clock(), reason=str(error))
     except OutcomeUnknown as error:
-        set_aside(row, problem=f"D-P5: {error}")
-        row.state = "unknown"
+        _unknown(context, session, row, str(error))
+        connected = False
     else:
         checkpoint("CP-24")
         finish(row)
         row.state, row.sent_at = "sent", context.clock()
     _close(context, session, row)
+    return connected
+
+
+def _unknown(context: Context, session: Session, row: OutboxMessage, problem: str) -> None:
+    """Nobody knows whether it arrived. A mandatory confirmation is sent again, once (D-P5)."""
+    ticket = get_ticket(session, row.ticket_id)
+    sent_again = any(event.kind == SENT_AGAIN for event in events_of(session, row.ticket_id))
+    if ticket is None or sent_again or not row.mandatory:
+        set_aside(row, problem=f"D-P5: {problem}")
+        row.state = "unknown"
+        return
+    add_event(session, ticket, SENT_AGAIN)
+    retry_later(row, at=context.clock() + timedelta(minutes=1), problem=f"D-P5: {problem}")
+    row.state = "waiting"
 
 
 def _close(context: Context, session: Session, row: OutboxMessage) -> None:

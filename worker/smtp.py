@@ -6,6 +6,7 @@ not one byte of the message has been sent. From then on a lost connection means 
 whether the message arrived (D-P5).
 """
 
+import base64
 import contextlib
 import smtplib
 import ssl
@@ -64,9 +65,10 @@ class SmtpConnection:
         before_data()
         with translated(self._server):
             client.putcmd("data")
-            answer = client.getreply()
-            if answer[0] != 354:
-                _expect(answer, "DATA")
+            code, said = client.getreply()
+            if code != 354:
+                # Also a 2xx: a server that does not wait for the message would not end it either.
+                _expect((code if code >= 400 else 554, said), "DATA")
         try:
             client.send(_stuffed(content))
             if client.sock is not None:
@@ -104,7 +106,7 @@ def connect(server: Smtp) -> Iterator[SmtpConnection]:
                 client.starttls(context=tls)
             client.ehlo_or_helo_if_needed()
             if server.username:
-                client.login(server.username, server.secret())
+                _log_in(client, server.username, server.secret())
         yield SmtpConnection(client, server)
     finally:
         # A message is sent when the server has answered it; how the farewell goes is no matter.
@@ -113,21 +115,32 @@ def connect(server: Smtp) -> Iterator[SmtpConnection]:
         client.close()
 
 
+def _log_in(client: smtplib.SMTP, username: str, secret: str) -> None:
+    if (username + secret).isascii():
+        client.login(username, secret)
+        return
+    # smtplib takes only ASCII; SASL takes UTF-8 (RFC 4616 §2).
+    token = base64.b64encode(f"\0{username}\0{secret}".encode()).decode("ascii")
+    code, said = client.docmd("AUTH", f"PLAIN {token}")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, said)
+
+
 def _expect(
     answer: tuple[int, bytes], to_what: str, for_good: type[RefusedForGood] = RefusedForGood
 ) -> None:
     code, text = answer
     if 200 <= code < 300:
         return
-    said = text.decode("utf-8", "replace").replace("\n", " ")[:200]
     if 400 <= code < 500 or code == -1:
-        raise RefusedForNow(f"{to_what} refused for now: {code} {said}")
-    raise for_good(f"{to_what} refused: {code} {said}")
+        raise RefusedForNow(f"{to_what} refused for now: {code} {_text(text)}")
+    raise for_good(f"{to_what} refused: {code} {_text(text)}")
 
 
 def _stuffed(content: bytes) -> bytes:
     """Lines end in CRLF, a leading dot is doubled, and a lone dot ends it (RFC 5321 §4.5.2)."""
-    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").split(b"\n")
+    text = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = text.removesuffix(b"\n").split(b"\n")
     stuffed = [b"." + line if line.startswith(b".") else line for line in lines]
     return b"\r\n".join([*stuffed, b".", b""])
 
@@ -151,6 +164,13 @@ def translated(server: Smtp) -> Iterator[None]:
             f"{where}: its certificate is not trusted ({error.verify_message}); "
             "correct smtp.host, or name the authority by smtp.ca_file"
         ) from error
+    except smtplib.SMTPResponseException as error:
+        raise ServerUnreachable(f"{where}: {error.smtp_code} {_text(error.smtp_error)}") from error
     except (OSError, smtplib.SMTPException) as error:
-        said = str(error).strip().replace("\n", " ")[:200] or type(error).__name__
-        raise ServerUnreachable(f"{where}: {said}") from error
+        raise ServerUnreachable(f"{where}: {str(error) or type(error).__name__}") from error
+
+
+def _text(said: bytes | str) -> str:
+    """What a server said, on one line and not too long."""
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return " ".join(text.split())[:200]
