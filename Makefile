@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once test check lint score train lock migration
+.PHONY: help run demo-once test check lint pictures score train lock migration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,8 +33,11 @@ lint:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+pictures: ## the pictures of the README, from a running demo
+	$(BIN)/python -m bench.pictures
+
 score: ## how well mail is read, over the corpora of other projects
-	$(BIN)/python -m bench.score
+	$(BIN)/python -m bench.score ../shared/corpora
 
 train: ## the shipped classifier again, from its corpus and the base encoder
 	$(BIN)/python -m models.build_default

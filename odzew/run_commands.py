@@ -80,7 +80,7 @@ def work_once(context: Context, only: list[str] | None = None) -> list[str]:
         prepare_classifier(context)
         problems = run_once(context, only=only or STEPS)
     for problem in problems:
-        errors.print(f"odzew: {problem}", markup=False, highlight=False)
+        errors.print(f"odzew: {problem}", markup=False, highlight=False, soft_wrap=True)
     return problems
 
 

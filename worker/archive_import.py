@@ -8,12 +8,11 @@ import csv
 import hashlib
 import json
 import mailbox
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from worker.parser_process import ParserProcess
 
 BATCH = 200
 CASE_FILES = (".jsonl", ".json", ".csv")
+LONGEST_FIELD = 16 * 1024 * 1024  # of a table, in characters
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,13 @@ def import_path(
     """Import an mbox, a Maildir, a folder of ``.eml`` or labelled cases (JSON lines, CSV).
 
     Cases need the keys subject, body, cause and urgency. Returns how many messages were new and
-    how many were there already. Raises PermanentError for a case with an unknown cause or urgency,
-    naming its line; what came before it is imported.
+    how many were there already. Raises PermanentError for a file that cannot be read and for a
+    case with an unknown cause or urgency, naming its line; what came before it is imported.
     """
     counts = {"new": 0, "known": 0}
     parser = ParserProcess(known_addresses(context.settings))
-    items = _items(path, context)
     try:
-        while batch := list(islice(items, BATCH)):
+        for batch in _batches(_items(path, context)):
             with open_session(context.engine) as session:
                 for item in batch:
                     counts["new" if _store(context, session, item, path.name) else "known"] += 1
@@ -108,21 +107,41 @@ def _label(context: Context, items: list[Item], name: str) -> None:
         session.commit()
 
 
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    except PermanentError:
+        yield batch  # what came before the one that is wrong
+        raise
+    if batch:
+        yield batch
+
+
 def _items(path: Path, context: Context) -> Iterator[Item]:
-    if path.is_dir() and (path / "cur").is_dir():
-        # The keys are file names: sorted, they give each message the same position every time.
-        maildir = mailbox.Maildir(path, create=False)
-        for position, key in enumerate(sorted(maildir.keys()), start=1):
-            yield Item(str(path), position, maildir.get_bytes(key))
-    elif path.is_dir():
-        for file in sorted(path.rglob("*.eml")):
-            yield Item(str(file), 1, file.read_bytes())
-    elif path.suffix.lower() in CASE_FILES:
-        yield from _cases(path, context)
-    elif path.suffix.lower() == ".eml":
-        yield Item(str(path), 1, path.read_bytes())
-    else:
-        yield from _mbox(path)
+    try:
+        if path.is_dir() and (path / "cur").is_dir():
+            # The keys are file names: sorted, they give each message the same position every time.
+            maildir = mailbox.Maildir(path, create=False)
+            for position, key in enumerate(sorted(maildir.keys()), start=1):
+                yield Item(str(path), position, maildir.get_bytes(key))
+        elif path.is_dir():
+            for file in sorted(path.rglob("*.eml")):
+                yield Item(str(file), 1, file.read_bytes())
+        elif path.suffix.lower() in CASE_FILES:
+            yield from _cases(path, context)
+        elif path.suffix.lower() == ".eml":
+            yield Item(str(path), 1, path.read_bytes())
+        else:
+            yield from _mbox(path)
+    except UnicodeDecodeError as error:
+        raise PermanentError(f"{path} is not UTF-8 text; save it again as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise PermanentError(f"{path} cannot be read: {error}") from error
 
 
 def _mbox(path: Path) -> Iterator[Item]:
@@ -141,44 +160,63 @@ def _mbox(path: Path) -> Iterator[Item]:
 
 
 def _cases(path: Path, context: Context) -> Iterator[Item]:
-    known = {cause.code for cause in context.taxonomy.causes}
+    causes = {cause.code for cause in context.taxonomy.causes}
+    rows = _table(path) if path.suffix.lower() == ".csv" else _lines(path)
+    for position, (line, case) in enumerate(rows, start=1):
+        where = f"{path}, line {line}"
+        cause = _one_of(case, "cause", causes, where=where)
+        urgency = _one_of(case, "urgency", URGENCIES, where=where)
+        yield Item(str(path), position, _as_mail(case, path, position), cause, urgency)
+
+
+def _one_of(case: Mapping[str, Any], key: str, words: Collection[str], *, where: str) -> str:
+    found = case.get(key)
+    if not isinstance(found, str) or found not in words:
+        raise PermanentError(
+            f"{where}: the {key} {found!r} is not known; allowed: {', '.join(sorted(words))}"
+        )
+    return found
+
+
+def _table(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows: Iterator[Any] = csv.DictReader(file) if path.suffix.lower() == ".csv" else iter(file)
-        for position, row in enumerate(rows, start=1):
-            if isinstance(row, str) and not row.strip():
+        names = file.readline()
+        file.seek(0)
+        # Where a comma is the decimal sign, a spreadsheet puts semicolons between the fields.
+        delimiter = ";" if names.count(";") > names.count(",") else ","
+        reader = csv.DictReader(file, delimiter=delimiter)
+        for case in reader:
+            yield reader.line_num, case
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
                 continue
-            case = _case(path, position, row)
-            cause, urgency = str(case.get("cause", "")), str(case.get("urgency", ""))
-            if cause not in known:
-                raise PermanentError(f"{path}, case {position}: the cause {cause!r} is not known")
-            if urgency not in URGENCIES:
-                raise PermanentError(
-                    f"{path}, case {position}: the urgency {urgency!r} is not known; "
-                    f"allowed: {', '.join(URGENCIES)}"
-                )
-            yield Item(str(path), position, _as_mail(case, path, position), cause, urgency)
-
-
-def _case(path: Path, position: int, row: Any) -> Mapping[str, Any]:
-    if not isinstance(row, str):
-        return dict(row)
-    try:
-        case = json.loads(row)
-    except ValueError as error:
-        raise PermanentError(f"{path}, line {position}: not JSON: {error}") from error
-    if not isinstance(case, dict):
-        raise PermanentError(f"{path}, line {position}: expected an object")
-    return case
+            try:
+                case = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise PermanentError(f"{path}, line {number}: not JSON: {error}") from error
+            if not isinstance(case, dict):
+                raise PermanentError(f"{path}, line {number}: expected an object")
+            yield number, case
 
 
 def _as_mail(case: Mapping[str, Any], path: Path, position: int) -> bytes:
     message = EmailMessage()
-    message["Subject"] = " ".join(str(case.get("subject") or "").split())
+    message["Subject"] = " ".join(_text(case, "subject").split())
     # Two cases with the same words are two cases.
     digest = hashlib.sha256(f"{path.name}:{position}".encode()).hexdigest()[:32]
     message["Message-ID"] = f"<case.{digest}@odzew.invalid>"
-    message.set_content(str(case.get("body") or ""))
+    message.set_content(_text(case, "body"))
     return message.as_bytes()
+
+
+def _text(case: Mapping[str, Any], key: str) -> str:
+    # JSON can name half of a surrogate pair, which no encoding can write.
+    return str(case.get(key) or "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _written_at(content: bytes) -> datetime | None:
@@ -189,7 +227,7 @@ def _written_at(content: bytes) -> datetime | None:
         if line.lower().startswith(b"date:"):
             try:
                 moment = parsedate_to_datetime(line[5:].decode("ascii", "replace").strip())
-            except ValueError:
+                return moment.astimezone(UTC) if moment.tzinfo else None
+            except (ValueError, OverflowError):
                 return None
-            return moment if moment.tzinfo else None
     return None

@@ -1,4 +1,4 @@
-"""Old mail and labelled cases into the archive: once, without a clock, without a word to anybody."""
+"""Old mail and labelled cases into the archive: once, without a clock, without an answer."""
 
 import csv
 import json
@@ -216,7 +216,7 @@ def test_cases_that_are_imported_again_have_one_label(context, tmp_path, form):
 def test_a_table_as_a_polish_spreadsheet_writes_it_is_read(context, tmp_path, delimiter, encoding):
     path = comma_separated(tmp_path / "przypadki", CASES, delimiter=delimiter, encoding=encoding)
     assert import_path(context, path) == {"new": 3, "known": 0}
-    assert [message.subject for message in all_of(context, InboundMessage)][0] == "Talerze"
+    assert all_of(context, InboundMessage)[0].subject == "Talerze"
 
 
 @pytest.mark.parametrize("form", CASE_FORMS.values(), ids=CASE_FORMS)

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import NoneType
@@ -22,8 +23,10 @@ from storage.reports import attention
 from storage.tables import MailboxCursor, RawMessage
 from tests.factories import NOW, a_mail, a_mailbox
 from tests.rigs import Fault
+from tests.rigs.process import listens
 from worker import imap
 from worker.imap import HEAD_BYTES, KEYWORD, CommandRefused, LoginRefused, MailboxUnreachable
+from worker.pipeline import Runner, Step
 from worker.pull import pull
 
 
@@ -639,3 +642,75 @@ def test_one_cursor_belongs_to_a_folder(context, box):
     pull(context, box())
     with open_session(context.engine) as session:
         assert len(session.exec(select(MailboxCursor)).all()) == 1
+
+
+# The step on its schedule
+
+
+def messages(caplog):
+    return [record.message for record in caplog.records if record.name == "worker.pipeline"]
+
+
+def a_runner(context, mailbox):
+    return Runner(Step("pull", partial(pull, context, mailbox), 60, again_at_once=False), context)
+
+
+def test_an_outage_is_one_line_in_the_log_when_it_begins_and_one_when_it_ends(
+    context, dovecot, user, box, clock, caplog
+):
+    caplog.set_level(logging.INFO, "worker.pipeline")
+    runner = a_runner(context, box())
+    mails = [a_mail(), a_mail()]
+    dovecot.append(user, mails[0])
+    runner()
+    dovecot.append(user, mails[1])
+    dovecot.kill()
+    while listens(dovecot.imap_port):  # its children end a moment later
+        continue
+    for _ in range(20):
+        runner()
+        clock.forward(minutes=1)
+    assert messages(caplog) == ["step failed"]
+    dovecot.start()
+    clock.forward(minutes=5)
+    runner()
+    assert messages(caplog) == ["step failed", "step works again"]
+    assert contents(context) == mails
+    assert runner.problem is None
+
+
+def test_a_failing_server_is_asked_less_and_less_often_but_every_five_minutes(
+    context, box, make_proxy, clock, caplog
+):
+    """C-27"""
+    caplog.set_level(logging.INFO, "worker.pipeline")
+    proxy = make_proxy(1)
+    proxy.plan.extend([Fault("refuse")] * 10_000)
+    runner = a_runner(context, box(port=proxy.port))
+    for _ in range(10):
+        clock.forward(seconds=1)
+        runner()
+    assert 2 <= proxy.connections <= 5
+    before = proxy.connections
+    for _ in range(60):
+        clock.forward(minutes=1)
+        runner()
+    assert 10 <= proxy.connections - before <= 30
+    assert messages(caplog) == ["step failed"]
+
+
+def test_a_refused_password_is_tried_three_times_and_then_once_an_hour(
+    context, box, dovecot, make_proxy, clock, tmp_path
+):
+    """C-27: servers lock an account that is hammered."""
+    secret = tmp_path / "wrong"
+    secret.write_text("wrong")
+    proxy = make_proxy(dovecot.imap_port)
+    runner = a_runner(context, box(port=proxy.port, password_file=secret))
+    for _ in range(29):
+        clock.forward(minutes=1)
+        runner()
+    assert proxy.connections == 3
+    clock.forward(hours=1)
+    runner()
+    assert proxy.connections == 4
