@@ -1,7 +1,6 @@
 """The demo's IMAP server, as a process of its own: pymap, until the demo is gone."""
 
 import os
-import sys
 import threading
 import time
 
@@ -17,4 +16,4 @@ def _end_with(parent: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    sys.exit(main())
+    main()

@@ -78,14 +78,25 @@ class Folder:
             found = self._client.search(criteria + (["SINCE", since] if since else []))
         return sorted({int(uid) for uid in found if int(uid) > last})
 
+    def still_listed(self, uids: Sequence[int]) -> list[int]:
+        """Those of the messages that have not been expunged meanwhile, ascending."""
+        if not uids:
+            return []
+        with translated(self._mailbox):
+            self._client.noop()  # lets the server tell us of expunged messages
+            found = self._client.search(["UID", ",".join(str(uid) for uid in uids)])
+        return sorted({int(uid) for uid in found} & set(uids))
+
     def envelopes(self, uids: Sequence[int]) -> dict[int, Envelope]:
-        """Size and arrival of those messages that are still there."""
+        """Size and arrival of those messages that are still there and say both."""
         with translated(self._mailbox):
             answer = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
         return {
-            uid: Envelope(int(items[b"RFC822.SIZE"]), _aware(items[b"INTERNALDATE"]))
+            uid: Envelope(items[b"RFC822.SIZE"], _aware(items[b"INTERNALDATE"]))
             for uid, items in answer.items()
-            if uid in uids and b"RFC822.SIZE" in items and b"INTERNALDATE" in items
+            if uid in uids
+            and isinstance(items.get(b"RFC822.SIZE"), int)
+            and isinstance(items.get(b"INTERNALDATE"), datetime)
         }
 
     def bodies(self, uids: Sequence[int]) -> dict[int, bytes]:

@@ -23,7 +23,15 @@ from storage.database import Session, open_session
 from storage.mail import find_cursor, record_vanished, store_raw
 from storage.tables import MailboxCursor
 from worker.context import Context
-from worker.imap import HEAD_BYTES, CommandRefused, Envelope, Folder, connect, open_folder
+from worker.imap import (
+    HEAD_BYTES,
+    CommandRefused,
+    Envelope,
+    Folder,
+    MailboxUnreachable,
+    connect,
+    open_folder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +41,10 @@ BATCH_BYTES = 16 * 1024 * 1024
 Counts = Literal["yes", "archive", "no"]
 
 
+class MessageWithheld(MailboxUnreachable):
+    """A message that is there and cannot be had: those behind it wait, lest it be forgotten."""
+
+
 def pull(context: Context, mailbox: Mailbox) -> int:
     """Store what is new in every folder of a mailbox; return how many messages.
 
@@ -40,13 +52,13 @@ def pull(context: Context, mailbox: Mailbox) -> int:
     the cursor.
     """
     stored = 0
-    refusals = []
+    refusals: list[MailboxUnreachable] = []
     try:
         with connect(mailbox) as client:
             for name in mailbox.folders:
                 try:
                     stored += _pull_folder(context, client, mailbox, name)
-                except CommandRefused as error:
+                except (CommandRefused, MessageWithheld) as error:
                     # The other folders may be fine.
                     _note_problem(context, mailbox, [name], str(error))
                     refusals.append(error)
@@ -73,18 +85,30 @@ def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: s
                 wanted = {
                     uid: _counts(cursor, uid, envelopes.get(uid), mailbox, context) for uid in uids
                 }
-                kept = _store(context, session, folder, cursor, wanted, envelopes)
+                contents = _fetch(context, folder, wanted, envelopes)
+                withheld = folder.still_listed(
+                    [uid for uid in uids if wanted[uid] != "no" and uid not in contents]
+                )
+                done = [uid for uid in uids if not withheld or uid < withheld[0]]
+                kept = _store(context, session, cursor, done, wanted, envelopes, contents)
                 if kept and mailbox.after_import != "leave":
                     session.commit()
+                    checkpoint("CP-27")
                     try:
                         folder.mark_stored(kept, mailbox.after_import)
                     except CommandRefused as error:
                         refusal = error
-                cursor.last_uid = max(uids)
+                cursor.last_uid = max(done, default=cursor.last_uid)
                 session.add(cursor)
                 session.commit()
                 checkpoint("CP-09")
                 stored += len(kept)
+                if withheld:
+                    raise MessageWithheld(
+                        f"mailbox {mailbox.name!r}, folder {name!r}: the server lists a message "
+                        f"(UID {withheld[0]}) but does not hand it out; move it to another folder "
+                        "if this does not pass"
+                    )
         cursor.last_success_at, cursor.problem = context.clock(), None
         session.add(cursor)
         session.commit()
@@ -141,27 +165,42 @@ def _counts(
     return "archive" if mailbox.start == "archive" else "no"
 
 
-def _store(
+def _fetch(
     context: Context,
-    session: Session,
     folder: Folder,
-    cursor: MailboxCursor,
     wanted: Mapping[int, Counts],
     envelopes: Mapping[int, Envelope],
-) -> list[int]:
-    """Fetch one batch and write it, not yet committed; return the UIDs that are stored then."""
+) -> dict[int, bytes]:
+    """The bytes of the messages that count, or the beginning of those that are too large."""
     limit = context.settings.storage.max_bytes
     counting = [uid for uid, counts in wanted.items() if counts != "no"]
     large = [uid for uid in counting if uid in envelopes and envelopes[uid].size > limit]
-    whole = [uid for uid in counting if uid in envelopes and envelopes[uid].size <= limit]
+    whole = [uid for uid in counting if uid not in large]
     contents = folder.bodies(whole) if whole else {}
     if large:
         contents |= folder.heads(large)
     checkpoint("CP-04")
+    return contents
+
+
+def _store(
+    context: Context,
+    session: Session,
+    cursor: MailboxCursor,
+    uids: Sequence[int],
+    wanted: Mapping[int, Counts],
+    envelopes: Mapping[int, Envelope],
+    contents: Mapping[int, bytes],
+) -> list[int]:
+    """Write one batch, not yet committed; return the UIDs that are stored then."""
+    limit = context.settings.storage.max_bytes
     now = context.clock()
     kept = []
-    for uid in counting:
-        envelope = envelopes.get(uid) or Envelope(size=0, received_at=now)
+    for uid in uids:
+        if wanted[uid] == "no":
+            continue
+        content = contents.get(uid)
+        envelope = envelopes.get(uid) or Envelope(size=len(content or b""), received_at=now)
         row: dict[str, Any] = {
             "mailbox": cursor.mailbox,
             "folder": cursor.folder,
@@ -172,12 +211,11 @@ def _store(
             "fetched_at": now,
             "next_attempt_at": now,
         }
-        content = contents.get(uid)
         if content is None:
             record_vanished(session, row)
             continue
         row["archive"] = wanted[uid] == "archive"
-        row["truncated"] = uid in large and len(content) >= HEAD_BYTES
+        row["truncated"] = envelope.size > limit and len(content) >= HEAD_BYTES
         store_raw(session, context.files, row, content, hashlib.sha256(content).hexdigest())
         kept.append(uid)
     checkpoint("CP-08")
