@@ -46,7 +46,7 @@ class JsonFormatter(logging.Formatter):
                 entry[name] = value[:300] if isinstance(value, str) else value
         if record.exc_info and record.exc_info[1] is not None:
             entry["error"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return json.dumps(entry, default=str)
 
 
 def set_up_logging(*, level: int = logging.INFO) -> None:

@@ -19,7 +19,7 @@ from storage.classifiers import (
     make_active,
     version_before,
 )
-from storage.database import Session
+from storage.database import CONFLICT, Session
 from storage.tables import ClassifierVersion
 from storage.tickets import classify_the_unclassified
 
@@ -53,10 +53,13 @@ def ensure_default(session: Session, *, now: datetime) -> None:
         return
     current = active_version(session)
     version = _row(DEFAULT, shipped=True)
-    add_version(session, version)
-    if current is None or current.shipped:
-        make_active(session, version, now=now)
-    session.commit()
+    try:
+        add_version(session, version)
+        if current is None or current.shipped:
+            make_active(session, version, now=now)
+        session.commit()
+    except CONFLICT:
+        session.rollback()  # another process that started at the same moment was first
 
 
 def register(session: Session, folder: Path) -> ClassifierVersion:

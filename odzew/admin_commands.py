@@ -56,11 +56,11 @@ def add_user(
     from web.passwords import hash_password
 
     if role not in ROLES:
-        raise PermanentError(f"--role: {role!r} is not known; allowed: {', '.join(ROLES)}")
+        raise typer.BadParameter(f"--role: {role!r} is not known; allowed: {', '.join(ROLES)}")
     if language not in ("pl", "en"):
-        raise PermanentError(f"--language: {language!r} is not known; allowed: pl, en")
+        raise typer.BadParameter(f"--language: {language!r} is not known; allowed: pl, en")
     if "@" not in email:
-        raise PermanentError(f"{email!r} is not an e-mail address")
+        raise typer.BadParameter(f"{email!r} is not an e-mail address")
     engine = open_and_migrate(load_settings(config))
     if password_stdin:
         password = sys.stdin.readline().rstrip("\n")

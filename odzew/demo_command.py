@@ -29,14 +29,16 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Handle the samples, show what came of it, exit.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", help="Port of the page.")] = 8080,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 takes a free one.")
+    ] = 8080,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --once: one JSON object a line.")
     ] = False,
 ) -> None:
     """Everything on sample mails: IMAP, SMTP, database, classifier, page. Example: odzew demo"""
     if as_json and not once:
-        raise PermanentError("--json goes with --once")
+        raise typer.BadParameter("--json goes with --once")
     try:
         import aiosmtpd  # noqa: F401
         import pymap  # noqa: F401

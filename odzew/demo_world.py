@@ -40,7 +40,6 @@ class Catcher:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name
         number = len(list(self._folder.glob("*.eml"))) + 1
@@ -55,6 +54,10 @@ def demo_settings(folder: Path, *, port: int, tell: Callable[[str], None]) -> It
     """Start the servers, fill the mailbox, and give the configuration that knows them."""
     os.environ[PASSWORD_VARIABLE] = PASSWORD
     sent = folder / "sent"
+    try:
+        sent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(f"{sent} cannot be made: {error.strerror}") from error
     smtp = Controller(Catcher(sent), hostname="127.0.0.1", port=_free_port())
     smtp.start()
     try:

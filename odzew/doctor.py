@@ -44,7 +44,11 @@ def examine(config: Path | None) -> Iterator[Finding]:
         True,
         f"{len(settings.mailboxes)} mailboxes, {len(taxonomy.active_causes)} causes",
     )
-    engine = open_database(settings.database.url)
+    try:
+        engine = open_database(settings.database.url)
+    except OdzewError as error:
+        yield Finding("database", False, str(error), "correct database.url")
+        return
     database = _tried("database", lambda: _database(engine), "start it, or correct database.url")
     yield database
     yield _tried("disk", lambda: _disk(settings), "free some space, or correct storage.path")

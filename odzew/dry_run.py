@@ -46,6 +46,7 @@ def decision_for(content: bytes, settings: Settings) -> dict[str, Any]:
         archive=False,
         can_send=True,
         suppressed=False,
+        same_mail_before=False,
         recent_to_address=0,
         recent_to_domain=0,
         recent_from_mailbox=0,

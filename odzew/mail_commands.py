@@ -46,7 +46,7 @@ def parse(
     from worker.parsed_json import to_json
 
     if body not in ("", "text", "html"):
-        raise PermanentError(f"--body: {body!r} is not known; allowed: text, html")
+        raise typer.BadParameter(f"--body: {body!r} is not known; allowed: text, html")
     known = known_addresses(settings_or_default(config))
     if own_domain:
         known = replace(known, own_domains=tuple(name.lower() for name in own_domain))
@@ -214,7 +214,7 @@ def acknowledge(
     from odzew.dry_run import decision_for
 
     if not dry_run:
-        raise PermanentError("only --dry-run is possible here; `odzew worker` is what sends")
+        raise typer.BadParameter("only --dry-run is possible here; `odzew worker` is what sends")
     decided = decision_for(file.read_bytes(), settings_or_default(config))
     if as_json:
         print_json([decided])

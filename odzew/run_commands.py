@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from config.errors import PermanentError
 from config.logs import set_up_logging
 from config.settings import Settings, load_settings
 from config.taxonomy import Taxonomy
@@ -48,7 +47,7 @@ def worker(
     only = [name.strip() for name in steps.split(",") if name.strip()]
     for name in only:
         if name not in STEPS:
-            raise PermanentError(f"--steps: {name!r} is not a step; allowed: {', '.join(STEPS)}")
+            raise typer.BadParameter(f"{name!r} is not a step; allowed: {', '.join(STEPS)}")
     set_up_logging()
     context = open_context(config)
     with stop_on_signal(context.stopping):
@@ -98,7 +97,8 @@ def work(context: Context, only: list[str] | None = None) -> None:
         running = scheduler.start(build_steps(context, parser, only=only or STEPS), context)
         context.stopping.wait()
         clean = scheduler.stop(running, context)
-        parser.close()
+        if clean:
+            parser.close()
     if not clean:
         # A step hangs in a server's silence. Its rows come free by themselves when it is gone.
         os._exit(0)

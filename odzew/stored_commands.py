@@ -1,23 +1,25 @@
 """Commands that show and change what is stored: tickets, ledger, outbox, imports, pauses."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
-from config.errors import PermanentError
 from odzew.opening import open_context
 from odzew.options import AsJson, Config
 from odzew.output import errors, print_json, print_table, say
 from odzew.shapes import ledger_object, outbox_object, ticket_object
 from storage.database import open_session
 from storage.instance import set_paused
+from storage.mail import get_ledger_row, outcome_counts, raw_bytes
 from storage.mail import ledger as ledger_rows
-from storage.mail import outcome_counts
+from storage.outbox import decide_delivery, get_outbox_row
 from storage.outbox import outbox as outbox_rows
 from storage.tables import OutboxMessage, RawMessage, Ticket
 from storage.tickets import all_tickets, message_ids_of
+from storage.work import wake
 from worker.only_worker import only_worker
 
 
@@ -51,18 +53,73 @@ def print_ticket_table(rows: list[Ticket]) -> None:
     )
 
 
-def ledger(config: Config = None, as_json: AsJson = False) -> None:
-    """Every message seen on a server and its one outcome. Example: odzew ledger --json"""
+ledger = typer.Typer(
+    help="Every message seen on a server and its one outcome. Example: odzew ledger --json",
+    invoke_without_command=True,
+)
+outbox = typer.Typer(
+    help="What is owed and what was sent to whom. Example: odzew outbox",
+    invoke_without_command=True,
+)
+
+
+@ledger.callback()
+def show_ledger(
+    command: typer.Context,
+    config: Config = None,
+    as_json: AsJson = False,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", help="Only what was set aside for a person.")
+    ] = False,
+) -> None:
+    """Every message seen on a server and its one outcome. Example: odzew ledger --quarantined"""
+    if command.invoked_subcommand:
+        return
     context = open_context(config)
     with open_session(context.engine) as session:
-        rows = list(ledger_rows(session))
-        if as_json:
-            print_json(ledger_object(row, reference) for row, reference in rows)
-            return
-        print_ledger_table(rows)
+        rows = [
+            (row, reference)
+            for row, reference in ledger_rows(session)
+            if not quarantined or row.outcome == "quarantined"
+        ]
         counts = outcome_counts(session)
-        shown = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-        say(f"{sum(counts.values())} messages: {shown or 'none'}")
+    if as_json:
+        print_json(ledger_object(row, reference) for row, reference in rows)
+        return
+    print_ledger_table(rows)
+    shown = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    say(f"{sum(counts.values())} messages: {shown or 'none'}")
+
+
+RowId = Annotated[int, typer.Argument(help="The id shown by the list.")]
+
+
+@ledger.command("retry")
+def retry_message(row_id: RowId, config: Config = None) -> None:
+    """Read a message again that was set aside. Example: odzew ledger retry 17"""
+    context = open_context(config)
+    with open_session(context.engine) as session:
+        row = get_ledger_row(session, row_id)
+        if row is None or row.outcome != "quarantined":
+            raise PermanentError(
+                f"message {row_id} is not set aside; see odzew ledger --quarantined"
+            )
+        row.outcome, row.reason = "pending", None
+        wake(row, now=context.clock())
+        session.add(row)
+        session.commit()
+    say(f"Message {row_id} will be read again by the worker.")
+
+
+@ledger.command("raw")
+def raw_message(row_id: RowId, config: Config = None) -> None:
+    """The unchanged bytes, to standard output. Example: odzew ledger raw 17 > mail.eml"""
+    context = open_context(config)
+    with open_session(context.engine) as session:
+        row = get_ledger_row(session, row_id)
+        if row is None or row.sha256 is None:
+            raise PermanentError(f"there are no bytes of a message {row_id}; see odzew ledger")
+        sys.stdout.buffer.write(raw_bytes(session, context.files, row.sha256))
 
 
 def print_ledger_table(rows: list[tuple[RawMessage, str | None]]) -> None:
@@ -84,15 +141,45 @@ def print_ledger_table(rows: list[tuple[RawMessage, str | None]]) -> None:
     )
 
 
-def outbox(config: Config = None, as_json: AsJson = False) -> None:
-    """What is owed and what was sent to whom. Example: odzew outbox"""
+@outbox.callback()
+def show_outbox(command: typer.Context, config: Config = None, as_json: AsJson = False) -> None:
+    """What is owed and what was sent to whom. Example: odzew outbox --json"""
+    if command.invoked_subcommand:
+        return
     context = open_context(config)
     with open_session(context.engine) as session:
         rows = list(outbox_rows(session))
-        if as_json:
-            print_json(outbox_object(row, reference) for row, reference in rows)
-        else:
-            print_outbox_table(rows)
+    if as_json:
+        print_json(outbox_object(row, reference) for row, reference in rows)
+    else:
+        print_outbox_table(rows)
+
+
+@outbox.command("mark-sent")
+def mark_sent(row_id: RowId, config: Config = None) -> None:
+    """An acknowledgement of unknown fate did arrive. Example: odzew outbox mark-sent 5"""
+    _decide(row_id, config, sent=True)
+
+
+@outbox.command("send-again")
+def send_again(row_id: RowId, config: Config = None) -> None:
+    """Send the same bytes once more: of unknown fate, or failed. Example: odzew outbox send-again 5"""
+    _decide(row_id, config, sent=False)
+
+
+def _decide(row_id: int, config: Path | None, *, sent: bool) -> None:
+    context = open_context(config)
+    with open_session(context.engine) as session:
+        row = get_outbox_row(session, row_id)
+        if (
+            row is None
+            or row.state not in ("unknown", "failed")
+            or (sent and row.state == "failed")
+        ):
+            raise PermanentError(f"message {row_id} is not undecided; see odzew outbox")
+        decide_delivery(session, row, sent=sent, now=context.clock())
+        session.commit()
+    say(f"Message {row_id} {'counts as sent' if sent else 'will be sent again'}.")
 
 
 def print_outbox_table(rows: list[tuple[OutboxMessage, str]]) -> None:
@@ -144,7 +231,7 @@ def resume(what: What = "acknowledgements", config: Config = None) -> None:
 
 def _set(what: str, config: Path | None, *, paused: bool) -> None:
     if what not in ("acknowledgements", "worker"):
-        raise PermanentError(f"{what!r} cannot be paused; allowed: acknowledgements, worker")
+        raise typer.BadParameter(f"{what!r} cannot be paused; allowed: acknowledgements, worker")
     context = open_context(config)
     with open_session(context.engine) as session:
         set_paused(session, what=what, paused=paused)

@@ -31,6 +31,7 @@ __all__ = [
     "Engine",
     "Session",
     "database_file",
+    "is_about_the_data",
     "migrate",
     "open_database",
     "open_session",
@@ -44,8 +45,17 @@ MIGRATION_LOCK = 0x6F647A6577  # an advisory lock's number, ours by chance alone
 
 # What the driver raises when the database is away, locked, read-only or full: nothing about a row.
 DATABASE_DOWN = (OperationalError, InterfaceError)
+# Classes of SQLSTATE that tell of the values in a row (PostgreSQL appendix A): data exception,
+# integrity constraint violation, program limit exceeded. The driver calls some of them operational.
+_ABOUT_THE_DATA = ("22", "23", "54")
 # A unique key refused what another process was quicker to write.
 CONFLICT = (IntegrityError,)
+
+
+def is_about_the_data(error: Exception) -> bool:
+    """Whether a database error comes from the values written, not from the database being away."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return state[:2] in _ABOUT_THE_DATA
 
 
 class DatabaseNewer(PermanentError):

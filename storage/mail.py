@@ -1,6 +1,7 @@
 """Mailbox cursors, raw messages (the ledger) and inbound messages."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Insert, func
@@ -69,6 +70,10 @@ def find_ledger_row(
     ).first()
 
 
+def get_ledger_row(session: Session, row_id: int) -> RawMessage | None:
+    return session.get(RawMessage, row_id)
+
+
 def record_vanished(session: Session, row: dict[str, Any]) -> None:
     """A message that was on the server when we looked and gone when we fetched (C-07, C-16)."""
     vanished = RawMessage(**row, outcome="vanished", reason="C-07: gone before it could be fetched")
@@ -124,6 +129,24 @@ def ticket_of_message_ids(session: Session, message_ids: Iterable[str]) -> int |
             if ticket_id is not None:
                 found.setdefault(message_id, ticket_id)
     return next((found[message_id] for message_id in ids if message_id in found), None)
+
+
+def is_known_message(
+    session: Session, message_id: str, *, from_addr: str, since: datetime, beside: Ticket
+) -> bool:
+    """Whether another ticket than ``beside`` has a message of this sender with this id (B-H4)."""
+    found = session.exec(
+        select(InboundMessage.id)
+        .where(
+            InboundMessage.message_id == message_id,
+            InboundMessage.from_addr == from_addr,
+            col(InboundMessage.received_at) >= since,
+            col(InboundMessage.ticket_id).is_not(None),
+            InboundMessage.ticket_id != beside.id,
+        )
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 def participants(session: Session, ticket: Ticket) -> set[str]:

@@ -7,7 +7,8 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from storage.tables import OutboxMessage, SuppressedAddress, Ticket
-from storage.work import LEASE
+from storage.tickets import add_event
+from storage.work import LEASE, finish, wake
 
 COUNTED = ("waiting", "sending", "sent", "unknown")
 
@@ -55,6 +56,28 @@ def suppress(session: Session, address: str, *, now: datetime, days: int = 30, r
     )
 
 
+def mark_sending(session: Session, row: OutboxMessage, *, now: datetime) -> bool:
+    """Commit that this message goes on the wire now; False when the claim on it is lost.
+
+    The condition is checked by the database in the same statement, so that of two workers that
+    both believe to hold a message only one sends it.
+    """
+    marked = session.execute(
+        update(OutboxMessage)
+        .where(
+            col(OutboxMessage.id) == row.id,
+            col(OutboxMessage.state) == "waiting",
+            col(OutboxMessage.claimed_until) > now,
+        )
+        .values(state="sending")
+        .returning(col(OutboxMessage.id))
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.commit()
+    session.refresh(row)
+    return len(marked) == 1
+
+
 def lost_in_sending(session: Session, *, now: datetime) -> list[OutboxMessage]:
     """Take the messages whose sender died between DATA and the answer.
 
@@ -62,13 +85,40 @@ def lost_in_sending(session: Session, *, now: datetime) -> list[OutboxMessage]:
     """
     lost = session.scalars(
         update(OutboxMessage)
-        .where(col(OutboxMessage.state) == "sending", col(OutboxMessage.claimed_until) < now)
+        .where(
+            # Its index is what keeps this from reading every message ever sent.
+            col(OutboxMessage.next_attempt_at).is_not(None),
+            col(OutboxMessage.state) == "sending",
+            col(OutboxMessage.claimed_until) < now,
+        )
         .values(claimed_until=now + LEASE)
         .returning(OutboxMessage)
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()
     session.commit()
     return list(lost)
+
+
+def get_outbox_row(session: Session, row_id: int) -> OutboxMessage | None:
+    return session.get(OutboxMessage, row_id)
+
+
+def decide_delivery(session: Session, row: OutboxMessage, *, sent: bool, now: datetime) -> None:
+    """A person's word on a message of unknown fate; sent again, it is the same bytes."""
+    if sent:
+        finish(row)
+        row.state, row.sent_at = "sent", now
+    else:
+        wake(row, now=now)
+        # Its day begins anew, or it would be too old to be sent (B.7).
+        row.state, row.created_at = "waiting", now
+    ticket = session.get(Ticket, row.ticket_id)
+    assert ticket is not None, "a foreign key"
+    if sent:
+        ticket.acknowledged_at = now
+        session.add(ticket)
+    add_event(session, ticket, "acknowledgement_sent" if sent else "acknowledgement_sent_again")
+    session.add(row)
 
 
 def outbox(session: Session) -> Iterable[tuple[OutboxMessage, str]]:

@@ -155,6 +155,13 @@ def release(row: WorkColumns) -> None:
     row.claimed_until = None
 
 
+def wake(row: WorkColumns, *, now: datetime) -> None:
+    """A person wants it tried again: now, and as if for the first time."""
+    row.next_attempt_at = now
+    row.claimed_until = None
+    row.attempts = 0
+
+
 def count_due(session: Session, table: type[WorkColumns], *, now: datetime) -> int:
     """How many rows could be worked on now."""
     statement = select(func.count()).select_from(table).where(col(table.next_attempt_at) <= now)

@@ -123,6 +123,8 @@ async def read_fields(request: Request) -> dict[str, str]:
         fields = parse_qs(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise HTTPException(400) from None
+    if any("\0" in value for values in fields.values() for value in values):
+        raise HTTPException(400)
     return {name: values[0] for name, values in fields.items()}
 
 

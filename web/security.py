@@ -107,6 +107,12 @@ class Guard:
             return 400
         if scope["method"] not in ("GET", "HEAD") and not self._is_own_origin(headers):
             return 403
+        if (
+            "\0" in scope["path"]
+            or b"%00" in scope["query_string"]
+            or b"\0" in scope["query_string"]
+        ):
+            return 400  # no text of ours has it, and PostgreSQL's text cannot hold it
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 20:
             return 400

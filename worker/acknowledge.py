@@ -11,6 +11,7 @@ from email.utils import parseaddr
 from config.replies import Kind, Reply, ReplyError, ReplyValues, render
 from config.settings import LANGUAGES, Mailbox, Settings
 from storage.database import Session
+from storage.mail import is_known_message
 from storage.outbox import (
     is_suppressed,
     put_in_outbox,
@@ -62,6 +63,13 @@ def acknowledge(
         archive=archive,
         can_send=context.settings.smtp is not None,
         suppressed=is_suppressed(session, address, now=now),
+        same_mail_before=is_known_message(
+            session,
+            message.message_id,
+            from_addr=message.from_addr,
+            since=now - DAY,
+            beside=ticket,
+        ),
         recent_to_address=recent_to_address(session, address, since=now - DAY),
         recent_to_domain=recent_to_domain(session, address.rpartition("@")[2], since=now - HOUR),
         recent_from_mailbox=recent_from_mailbox(session, ticket.mailbox, since=now - HOUR),
@@ -106,7 +114,7 @@ def draft_acknowledgement(
     ticket: its reference, moment of receipt, order numbers and remedy are used.
     """
     mailbox = settings.mailbox(ticket.mailbox)
-    language = _language(settings, mailbox, message)
+    language = _language(settings, mailbox, complaint)
     decision = decide_reply(facts, settings.acknowledgements)
     if not decision.acknowledge:
         return Draft(decision, language, None, facts.withdrawal)
@@ -130,10 +138,10 @@ def draft_acknowledgement(
     return Draft(decision, language, built, facts.withdrawal)
 
 
-def _language(settings: Settings, mailbox: Mailbox | None, message: ParsedMessage) -> str:
+def _language(settings: Settings, mailbox: Mailbox | None, complaint: Complaint) -> str:
     """The customer's language, else the mailbox's, else the shop's."""
-    if message.language in LANGUAGES:
-        return str(message.language)
+    if complaint.language in LANGUAGES:
+        return str(complaint.language)
     return (mailbox.language if mailbox and mailbox.language else None) or settings.shop.language
 
 

@@ -44,12 +44,13 @@ class ActiveTriager:
         folder = active_folder(session, self._storage)
         session.commit()
         if folder != self._folder:
-            self._folder, self._triager = folder, None
+            self._triager = None
             if folder is not None:
                 try:
                     self._triager = Triager.load(folder, encoder_folder=default_folder())
-                except (OdzewError, OSError) as error:
+                except OdzewError as error:
                     log.error("classifier cannot be used", extra={"problem": str(error)})
+            self._folder = folder
         return self._triager
 
 

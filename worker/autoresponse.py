@@ -97,7 +97,8 @@ def verdict(
         kind = "bounce"
     elif report.is_report:
         kind = "report"
-    elif own is not None:
+    elif own is not None and (machine is not None or root.has("x-odzew-loop")):
+        # Our own acknowledgement or a notice of the shop's machines, come back.
         kind, machine = "own", machine or own
     elif auto_reply:
         kind = "auto_reply"
@@ -107,7 +108,8 @@ def verdict(
     elif machine is not None and machine.startswith("B-M7"):
         kind = "report"
     else:
-        kind = "person"
+        # Also a colleague's, who may pass on what a customer said: kept as a ticket, not answered.
+        kind, machine = "person", machine or own
     return Verdict(kind, auto_reply, machine)
 
 
@@ -208,6 +210,12 @@ def canonical(addr: str) -> str:
         if match:
             return f"{match[order[0]]}@{match[order[1]]}"
     return addr
+
+
+def is_machine_address(addr: str) -> bool:
+    """Whether the local part is one that machines use: no-reply, mailer-daemon, bounces (B-M8)."""
+    local = canonical(addr).partition("@")[0].partition("+")[0]
+    return bool(local) and _MACHINE_LOCAL.fullmatch(local) is not None
 
 
 def _own_reason(

@@ -97,6 +97,7 @@ def _codecs() -> dict[str, str]:
 
 _CODECS = _codecs()
 
+_ASCII = ("us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us")
 # Charsets whose bytes are all ASCII and still not ASCII text.
 _SEVEN_BIT = ("iso2022", "hz", "utf-16", "utf-32")
 _BOMS = (
@@ -162,6 +163,8 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
             text = data.decode(codec, "replace").lstrip("\ufeff")
             return Decoded(text, codec, certain="\ufffd" not in text)
     codec = codec_for(declared) or ""
+    if _HIGH.search(data) and (declared or "").strip().strip("\"'").lower() in _ASCII:
+        codec = ""  # 8 bits under a 7-bit label: nothing was declared (E-18)
     if codec.startswith(_SEVEN_BIT):
         return _decode_as(data, codec)
     if b"\x1b$" in data and not _HIGH.search(data):
@@ -225,13 +228,6 @@ def _central(data: bytes) -> str:
 def _guess(data: bytes) -> str:
     """The likeliest single-byte charset of a text without a usable label, Polish ones preferred."""
     high = [b for b in data if b > 0x7F]
-    letters = sum(1 for b in data if 0x41 <= b <= 0x7A)
-    # Text with more non-ASCII than ASCII letters is not written in the Latin alphabet. In
-    # Windows-1251 small letters are 0xE0 to 0xFF, in KOI8-R 0xC0 to 0xDF.
-    if len(high) > letters:
-        upper_half = sum(1 for b in high if b >= 0xE0)
-        lower_half = sum(1 for b in high if 0xC0 <= b < 0xE0)
-        return "cp1251" if upper_half >= lower_half else "koi8-r"
     distinct = set(high) - _PUNCTUATION
     if distinct <= _POLISH_8859_2 and not _prefers_1250(data):
         return "iso8859-2"
@@ -239,6 +235,13 @@ def _guess(data: bytes) -> str:
         return "cp1250"
     if distinct <= _POLISH_8859_2:
         return "iso8859-2"
+    letters = sum(1 for b in data if 0x41 <= b <= 0x7A)
+    # Text with more non-ASCII than ASCII letters is not written in the Latin alphabet. In
+    # Windows-1251 small letters are 0xE0 to 0xFF, in KOI8-R 0xC0 to 0xDF.
+    if len(high) > letters:
+        upper_half = sum(1 for b in high if b >= 0xE0)
+        lower_half = sum(1 for b in high if 0xC0 <= b < 0xE0)
+        return "cp1251" if upper_half >= lower_half else "koi8-r"
     if _POLISH_IN_WORD.search(data) or (
         _SHARED_CZECH.search(data) and re.search(rb"[\x9a\x9e\x8a\x8e]", data)
     ):

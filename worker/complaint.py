@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from triage.language import detect
 from triage.quotation import split
 from worker.parsed_message import ParsedMessage
 
@@ -17,6 +18,7 @@ class Complaint:
     requester_addr: str
     requester_name: str
     requester_status: Literal["known", "suggested", "missing"]
+    language: str | None  # ISO 639-1, of the complaint and not of a colleague's comment
 
 
 def complaint_in(message: ParsedMessage) -> Complaint:
@@ -34,13 +36,16 @@ def complaint_in(message: ParsedMessage) -> Complaint:
             requester_addr=message.requester_addr,
             requester_name=message.from_name if message.requester_source == "from" else "",
             requester_status="known" if message.requester_addr else "missing",
+            language=message.language,
         )
     status: Literal["known", "suggested", "missing"] = "known" if inner.complete else "suggested"
+    text = split(inner.body).text or inner.body
     return Complaint(
         subject=inner.subject or message.subject,
-        text=split(inner.body).text or inner.body,
+        text=text,
         comment=message.text,
         requester_addr=message.requester_addr,
         requester_name=inner.from_name,
         requester_status=status if message.requester_addr else "missing",
+        language=detect(f"{inner.subject}\n{text}"),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage.database import Session
-from storage.mail import participants, ticket_of_message_ids
+from storage.mail import is_archived, participants, ticket_of_message_ids
 from storage.tables import Ticket
 from storage.tickets import OPEN, find_ticket, get_ticket
 from worker.parsed_message import ParsedMessage
@@ -22,13 +22,15 @@ class Place:
     related: Ticket | None = None
 
 
-def find_place(session: Session, message: ParsedMessage, *, now: datetime) -> Place:
+def find_place(
+    session: Session, message: ParsedMessage, *, now: datetime, archive: bool = False
+) -> Place:
     """Find the conversation of a message.
 
     In-Reply-To and References against ids that we sent or received come first. A reference in the
     subject counts only from a participant of that ticket: anybody can copy a number, so a stranger
     gets a new ticket, linked for a person to judge. So does a reply to a ticket that was closed
-    more than 30 days ago.
+    more than 30 days ago, and to archived mail unless it is ``archive`` itself.
     """
     ids = [*message.in_reply_to, *reversed(message.references)]
     ticket_id = ticket_of_message_ids(session, ids)
@@ -40,6 +42,9 @@ def find_place(session: Session, message: ParsedMessage, *, now: datetime) -> Pl
             return Place(None, related=ticket)
     if ticket is None:
         return Place(None)
+    if not archive and ticket.id is not None and is_archived(session, ticket.id):
+        # The archive has no clock: a living complaint in an old thread needs its own.
+        return Place(None, related=ticket)
     if ticket.status not in OPEN and ticket.closed_at and now - ticket.closed_at > REOPEN_WITHIN:
         return Place(None, related=ticket)
     return Place(ticket)

@@ -14,7 +14,7 @@ from config.errors import OdzewError
 from config.settings import Smtp
 from storage.database import Session, open_session
 from storage.instance import get_instance
-from storage.outbox import lost_in_sending, suppress
+from storage.outbox import lost_in_sending, mark_sending, suppress
 from storage.tables import OutboxMessage
 from storage.tickets import add_event, events_of, get_ticket
 from storage.work import claim, finish, keep_lease, release, retry_later, set_aside
@@ -24,6 +24,7 @@ from worker.smtp import (
     RecipientRefused,
     RefusedForGood,
     RefusedForNow,
+    ServerUnreachable,
     SmtpConnection,
     connect,
 )
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 BATCH = 20
 EXPIRES_AFTER = timedelta(hours=24)
 SENT_AGAIN = "acknowledgement_sent_again"
+
+
+class ClaimLost(Exception):
+    """The lease on a message ended before it was sent."""
 
 
 def deliver(context: Context) -> int:
@@ -68,8 +73,7 @@ def _send_all(
         with connect(server) as connection:
             connected = True
             while waiting and connected and not context.stopping.is_set():
-                connected = _send_one(context, session, connection, server, waiting[0])
-                waiting.pop(0)
+                connected = _send_one(context, session, connection, server, waiting.pop(0))
     except OdzewError as error:
         # The server's trouble is not the message's: only those in this batch wait a little.
         for row in waiting:
@@ -94,9 +98,8 @@ def _send_one(
     """Send a message or say why not; False when the connection is lost."""
 
     def on_the_wire() -> None:
-        row.state = "sending"
-        session.add(row)
-        session.commit()
+        if not mark_sending(session, row, now=context.clock()):
+            raise ClaimLost
         checkpoint("CP-21")
 
     if not row.mandatory and context.clock() - row.created_at > EXPIRES_AFTER:
@@ -109,6 +112,14 @@ def _send_one(
         connection.send(
             row.content, sender=row.sender, recipient=row.recipient, before_data=on_the_wire
         )
+    except ClaimLost:
+        # Somebody else has taken it while this process stood still: it is theirs (C-28).
+        return False
+    except ServerUnreachable as error:
+        # The conversation had begun: this message may be why it ended, so it counts an attempt.
+        _try_again(context, server, row, str(error))
+        _close(context, session, row)
+        raise
     except RefusedForNow as error:
         _try_again(context, server, row, str(error))
     except RefusedForGood as error:

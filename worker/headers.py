@@ -341,7 +341,7 @@ def parameters(value: str) -> Parameters:
     result = {name: decode_words(text) for name, text in plain.items()}
     for name, segments in extended.items():
         result[name] = _joined(segments)
-    return Parameters(pieces[0][1].strip().lower(), result)
+    return Parameters(one_line(pieces[0][1]).strip().lower(), result)
 
 
 def _split_parameters(value: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ classification: the customer's confirmation never waits for the classifier.
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -38,6 +38,7 @@ from worker.received import trusted_received
 log = logging.getLogger(__name__)
 
 BATCH = 100
+BATCH_BYTES = 16 * 1024 * 1024
 TRUNCATED = "larger than storage.max_bytes: only its beginning was fetched"
 
 # What becomes of mail that is not a person's; a person's mail opens a ticket or joins one.
@@ -58,16 +59,33 @@ def ingest(context: Context, parser: ParserProcess) -> int:
             return 0
         checkpoint("CP-11")
         with keep_lease(context.engine, rows, clock=context.clock):
-            handled = work_through(
-                session,
-                rows,
-                partial(_ingest_batch, context, session, parser),
-                clock=context.clock,
-                give_up=_quarantine,
+            handled = sum(
+                work_through(
+                    session,
+                    part,
+                    partial(_ingest_batch, context, session, parser),
+                    clock=context.clock,
+                    give_up=_quarantine,
+                )
+                for part in _by_bytes(rows)
             )
         checkpoint("CP-17")
     log.info("messages handled", extra={"step": "ingest", "count": handled})
     return handled
+
+
+def _by_bytes(rows: Sequence[RawMessage]) -> Iterator[list[RawMessage]]:
+    """Cut a batch so that what is held in memory at once stays small."""
+    part: list[RawMessage] = []
+    held = 0
+    for row in rows:
+        if part and held + row.size > BATCH_BYTES:
+            yield part
+            part, held = [], 0
+        part.append(row)
+        held += row.size
+    if part:
+        yield part
 
 
 def _quarantine(row: RawMessage, problem: str) -> None:
@@ -116,12 +134,12 @@ def _ingest_one(
     if message.kind in AUTOMATIC:
         _keep_automatic(session, row, message, fingerprint)
         return
-    place = find_place(session, message, now=context.clock())
+    place = find_place(session, message, now=context.clock(), archive=row.archive)
     if place.ticket is not None:
         _append(context, session, row, message, fingerprint, place.ticket)
         return
     complaint = complaint_in(message)
-    ticket = _new_ticket(context, session, row, message, complaint, arrived)
+    ticket = _new_ticket(context, session, row, complaint, arrived)
     ticket.fingerprint = fingerprint
     ticket.related_ticket_id = None if place.related is None else place.related.id
     open_ticket(session, ticket)
@@ -169,7 +187,6 @@ def _new_ticket(
     context: Context,
     session: Session,
     row: RawMessage,
-    message: ParsedMessage,
     complaint: Complaint,
     arrived: datetime,
 ) -> Ticket:
@@ -191,7 +208,7 @@ def _new_ticket(
         requester_addr=complaint.requester_addr,
         requester_name=complaint.requester_name,
         requester_status=complaint.requester_status,
-        language=message.language,
+        language=complaint.language,
         subject=complaint.subject[:500],
         received_at=arrived,
         due_at=None if term is None else term.due_at,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from config.errors import PermanentError, TemporaryError
-from storage.database import CONFLICT, DATABASE_DOWN, Session
+from storage.database import CONFLICT, DATABASE_DOWN, Session, is_about_the_data
 from storage.files import StorageFull
 from storage.tables import WorkColumns
 from storage.work import finish, release, retry_later, set_aside
@@ -59,9 +59,9 @@ def _done(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]], N
     """Whether the batch went through as a whole; if not, nothing of it has happened."""
     try:
         _commit(session, rows, do)
-    except (*DATABASE_DOWN, StorageFull):
-        raise
-    except Exception:
+    except Exception as error:
+        if _is_nobodys_fault(error):
+            raise
         session.rollback()  # each row will say for itself what was wrong
         return False
     return True
@@ -82,11 +82,16 @@ def _work_alone(
             # Another process was first with the same mail: what it committed is seen now.
             session.rollback()
             _commit(session, [row], do)
-    except (*DATABASE_DOWN, StorageFull):
-        raise
     except Exception as error:
+        if _is_nobodys_fault(error):
+            raise
         session.rollback()
         _close_failed(session, row, error, now=clock(), give_up=give_up)
+
+
+def _is_nobodys_fault(error: Exception) -> bool:
+    """A database or a disk that is away; not a value that the database refuses."""
+    return isinstance(error, (*DATABASE_DOWN, StorageFull)) and not is_about_the_data(error)
 
 
 def _commit(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]], None]) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from triage import language, quotation
 from worker import charset
-from worker.autoresponse import verdict
+from worker.autoresponse import is_machine_address, verdict
 from worker.bounce import delivery_report
 from worker.content import MAILS, MAX_BODY, clean, content
 from worker.forward import Forward, find_forward, subject_prefix
@@ -114,8 +114,10 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
     reason = judged.reason or asker.doubt
     if reason is None and len(root.all("from")) > 1:
         reason = "B-D2: several From fields"
-    if reason is None and asker.source == "from" and known.is_own(asker.addr):
+    if reason is None and known.is_own(asker.addr):
         reason = "B-L1: the requester is the shop itself"
+    if reason is None and is_machine_address(asker.addr):
+        reason = "B-M8: nobody reads the requester's address"
     complaint = forwarded.body if handed_on and forwarded and not newly else newly
     return ParsedMessage(
         subject=subject,
@@ -205,9 +207,14 @@ def _return_path(root: Part) -> str | None:
     return found or None
 
 
+MAX_ID_OCTETS = 998  # RFC 5322 §2.1.1: a line is no longer; databases index no more than 2,704
+
+
 def _message_id(root: Part, raw: bytes) -> str:
     sent = message_id(root.get("message-id"))
-    return sent or f"sha256.{hashlib.sha256(raw).hexdigest()[:32]}@odzew.invalid"
+    if sent and len(sent.encode("utf-8", "replace")) <= MAX_ID_OCTETS:
+        return sent
+    return f"sha256.{hashlib.sha256(raw).hexdigest()[:32]}@odzew.invalid"
 
 
 def _date(root: Part) -> datetime | None:

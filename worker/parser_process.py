@@ -6,13 +6,15 @@ against what nobody has thought of: memory, endless loops, a crash in a library'
 
 import logging
 import multiprocessing
+import os
 import resource
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from config.errors import PermanentError
+from config.errors import TemporaryError
 from worker.mime import parse
 from worker.parsed_message import KnownAddresses, ParsedMessage
 
@@ -23,7 +25,7 @@ SECONDS_PER_MAIL = 20
 SECONDS_PER_BATCH = 120
 
 
-class Unparsable(PermanentError):
+class Unparsable(TemporaryError):
     """The parser died or did not come to an end over this mail."""
 
 
@@ -67,6 +69,15 @@ def _prepare_child() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker that was killed cannot end its child.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _parse_all(contents: Sequence[bytes], known: KnownAddresses) -> list[ParsedMessage]:

@@ -10,6 +10,7 @@ number of processes; ``scheduler`` decides when.
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from worker.retrain import retrain
 log = logging.getLogger(__name__)
 
 STEPS = ("pull", "ingest", "assign", "deliver", "retrain")
+DATABASE = "database"  # a trouble that all steps share
 LONGEST_WAIT = timedelta(minutes=5)
 # After three refused passwords only now and then: servers lock an account that is hammered (C-27).
 WAIT_AFTER_REFUSALS = timedelta(hours=1)
@@ -43,6 +45,7 @@ class Step:
     run: Callable[[], int]
     every_seconds: int  # how often to look for work when nothing wakes the step
     again_at_once: bool = True  # whether a batch with work in it may mean more of it
+    idle_proves_nothing: bool = False  # with nothing to do it does not try the server
 
 
 def build_steps(
@@ -63,22 +66,48 @@ def build_steps(
         Step("ingest", partial(ingest, context, parser), 1),
         Step("assign", partial(assign, context, ActiveTriager(context.settings.storage.path)), 1),
         Step("assign priorities", partial(refresh_priorities, context), 600, again_at_once=False),
-        Step("deliver", partial(deliver, context), 1),
+        Step("deliver", partial(deliver, context), 1, idle_proves_nothing=True),
         Step("retrain", partial(retrain, context), 600, again_at_once=False),
     ]
     return steps + [step for step in others if step.name.split()[0] in only]
 
 
-class Runner:
-    """Runs one step until it finds no more work; waits longer after each failure in a row.
+class Troubles:
+    """What is out of order: said once when it begins and once when it is over.
 
-    A failure is logged once when it begins and once when it is over, not at every attempt.
+    Several steps meet the same absent database: ``cause`` makes that one trouble, not four.
     """
 
-    def __init__(self, step: Step, context: Context) -> None:
+    def __init__(self) -> None:
+        self._steps: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, cause: str, step: str, problem: str) -> None:
+        with self._lock:
+            known = self._steps.setdefault(cause, set())
+            if not known:
+                log.warning("step failed", extra={"step": step, "problem": problem})
+            known.add(step)
+
+    def end(self, step: str) -> None:
+        with self._lock:
+            for cause, steps in list(self._steps.items()):
+                if step in steps:
+                    steps.remove(step)
+                    if not steps:
+                        del self._steps[cause]
+                        log.info("step works again", extra={"step": step})
+
+
+class Runner:
+    """Runs one step until it finds no more work; waits longer after each failure in a row."""
+
+    def __init__(self, step: Step, context: Context, troubles: Troubles) -> None:
         self.step = step
         self.problem: str | None = None
+        self._cause = ""
         self._context = context
+        self._troubles = troubles
         self._failures = 0
         self._not_before: datetime | None = None
 
@@ -103,21 +132,22 @@ class Runner:
         except OdzewError as error:
             self._failed(str(error), refused=isinstance(error, LoginRefused))
         except DATABASE_DOWN as error:
-            self._failed(explain(self._context.engine, error))
+            self._failed(explain(self._context.engine, error), cause=DATABASE)
         except Exception as error:
             log.exception("bug in a step", extra={"step": self.step.name})
             self._failed(f"bug: {type(error).__name__}: {error}")
         else:
-            self._succeeded()
+            if handled or not self.step.idle_proves_nothing or self._cause == DATABASE:
+                self._succeeded()
         return handled
 
     def _is_paused(self) -> bool:
         with open_session(self._context.engine) as session:
             return get_instance(session).worker_paused
 
-    def _failed(self, problem: str, *, refused: bool = False) -> None:
-        if problem != self.problem:
-            log.warning("step failed", extra={"step": self.step.name, "problem": problem})
+    def _failed(self, problem: str, *, cause: str = "", refused: bool = False) -> None:
+        self._cause = cause or self.step.name
+        self._troubles.begin(self._cause, self.step.name, problem)
         self.problem = problem
         self._failures += 1
         wait = min(timedelta(seconds=2.0**self._failures), LONGEST_WAIT)
@@ -128,7 +158,7 @@ class Runner:
 
     def _succeeded(self) -> None:
         if self.problem is not None:
-            log.info("step works again", extra={"step": self.step.name})
+            self._troubles.end(self.step.name)
         self.problem, self._failures, self._not_before = None, 0, None
 
 
@@ -140,7 +170,8 @@ def run_once(context: Context, *, only: Collection[str] = STEPS) -> list[str]:
     parser = ParserProcess(known_addresses(context.settings))
     try:
         steps = build_steps(context, parser, only=set(only) - {"retrain"})
-        runners = [Runner(step, context) for step in steps]
+        troubles = Troubles()
+        runners = [Runner(step, context, troubles) for step in steps]
         pulls = [runner for runner in runners if runner.step.name.startswith("pull ")]
         for runner in pulls:
             runner.run()

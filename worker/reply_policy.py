@@ -34,6 +34,7 @@ class Circumstances:
     archive: bool
     suppressed: bool
     can_send: bool  # an SMTP server is configured
+    same_mail_before: bool  # the same Message-ID from the same sender in the last 24 hours
     recent_to_address: int  # in the last 24 hours
     recent_to_domain: int  # in the last hour
     recent_from_mailbox: int  # in the last hour
@@ -73,6 +74,8 @@ def _refusal(facts: Circumstances, limits: Acknowledgements) -> str | None:
         return "acknowledgements.never: this address is never answered"
     if facts.suppressed:
         return "B-47: a server has refused this address for good"
+    if facts.same_mail_before:
+        return "B-H4: a mail with this Message-ID opened a ticket in the last 24 hours"
     if facts.withdrawal:
         return None  # a mandatory confirmation is not subject to the limits below
     if facts.recent_to_address >= limits.per_address_per_day:

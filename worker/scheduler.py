@@ -4,10 +4,11 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from worker.context import Context
-from worker.pipeline import Runner, Step
+from worker.pipeline import Runner, Step, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,13 @@ def start(steps: Sequence[Step], context: Context) -> BackgroundScheduler:
 
     A late run is not made up for and a step never overlaps itself: rows keep the backlog.
     """
-    scheduler = BackgroundScheduler(timezone="UTC")
+    # A thread for each step: the first pull of a large mailbox must not keep the others waiting.
+    threads = ThreadPoolExecutor(max(len(steps), 1))
+    scheduler = BackgroundScheduler(timezone="UTC", executors={"default": threads})
+    troubles = Troubles()
     for step in steps:
         scheduler.add_job(
-            Runner(step, context),
+            Runner(step, context, troubles),
             "interval",
             seconds=step.every_seconds,
             id=step.name,

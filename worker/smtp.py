@@ -8,6 +8,7 @@ whether the message arrived (D-P5).
 
 import base64
 import contextlib
+import re
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class SmtpConnection:
             client.rset()
             options = ["8BITMIME"] if client.has_extn("8bitmime") else []
             _expect(client.mail(sender, [f"BODY={name}" for name in options]), "sender")
-            _expect(client.rcpt(recipient), "recipient", RecipientRefused)
+            _expect_recipient(client.rcpt(recipient))
         before_data()
         with translated(self._server):
             client.putcmd("data")
@@ -124,6 +125,33 @@ def _log_in(client: smtplib.SMTP, username: str, secret: str) -> None:
     code, said = client.docmd("AUTH", f"PLAIN {token}")
     if code != 235:
         raise smtplib.SMTPAuthenticationError(code, said)
+
+
+# Enhanced status codes that say that an address itself is wrong or closed (RFC 3463 §3.2, §3.3).
+_WRONG_ADDRESS = re.compile(r"5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+_MAILBOX_FULL = re.compile(r"5\.2\.2\b")
+
+
+def _expect_recipient(answer: tuple[int, bytes]) -> None:
+    """Servers also refuse a sender, a client or relaying at RCPT: that is not the address's fault.
+
+    Only what names the address is RecipientRefused: its enhanced code, or 550 without one. A full
+    mailbox may be emptied. Anything else is trouble between the two servers.
+    """
+    code, text = answer
+    said = text.decode("utf-8", "replace")
+    if code == 552 or _MAILBOX_FULL.match(said):
+        raise RefusedForNow(f"recipient refused for now: {code} {_line(said)}")
+    if 500 <= code < 600 and not (
+        _WRONG_ADDRESS.match(said) or (code in (550, 553) and not _ENHANCED.match(said))
+    ):
+        raise RefusedForNow(f"recipient refused, not for its address: {code} {_line(said)}")
+    _expect(answer, "recipient", RecipientRefused)
+
+
+def _line(said: str) -> str:
+    return said.replace("\n", " ")[:200]
 
 
 def _expect(

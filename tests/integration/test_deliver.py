@@ -14,10 +14,10 @@ from config.settings import ConfigurationError
 from storage.columns import utc_now
 from storage.database import open_session
 from storage.instance import set_paused
-from storage.outbox import is_suppressed
+from storage.outbox import is_suppressed, mark_sending
 from storage.tables import OutboxMessage, Ticket
 from storage.tickets import events_of
-from storage.work import LEASE
+from storage.work import LEASE, claim
 from tests.factories import NOW, a_ticket, an_outbox_message, an_smtp_server
 from tests.rigs import Fault
 from tests.rigs.process import free_port
@@ -284,9 +284,55 @@ def test_a_connection_dropped_before_the_message_is_tried_again(
     catcher.drop(stage)
     with pytest.raises(ServerUnreachable):
         deliver(context)
-    assert (now_of(context, row).state, now_of(context, row).attempts) == ("waiting", 0)
-    context.clock.forward(seconds=30)
+    # In the middle of its conversation the message itself may be the reason, so it counts.
+    counted = int(stage in ("mail", "rcpt", "data"))
+    assert (now_of(context, row).state, now_of(context, row).attempts) == ("waiting", counted)
+    context.clock.forward(seconds=61)
     deliver(context)
+    assert now_of(context, row).state == "sent"
+    assert len(catcher.mails) == 1
+
+
+def test_a_message_that_ends_every_conversation_does_not_hold_up_the_others(context, catcher):
+    rows = in_outbox(context, 3)
+    catcher.drop("rcpt")
+    with pytest.raises(ServerUnreachable):
+        deliver(context)
+    context.clock.forward(seconds=31)
+    deliver(context)
+    assert [now_of(context, row).state for row in rows] == ["waiting", "sent", "sent"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "554 5.7.1 relay access denied",
+        "553 5.7.1 sender address rejected",
+        "552 5.2.2 mailbox full",
+    ],
+)
+def test_trouble_that_is_not_the_addresss_fault_is_tried_again(context, catcher, reply):
+    """B.7: only what names the address suppresses it."""
+    [row] = in_outbox(context)
+    catcher.refuse("rcpt", reply)
+    deliver(context)
+    assert now_of(context, row).state == "waiting"
+    with open_session(context.engine) as session:
+        assert not is_suppressed(session, row.recipient, now=context.clock())
+    context.clock.forward(seconds=61)
+    deliver(context)
+    assert now_of(context, row).state == "sent"
+
+
+def test_a_worker_that_lost_its_claim_sends_nothing(engine, make_context, catcher):
+    """C-28: it stood still for longer than its lease, and another one has sent the message."""
+    context = make_context(engine, smtp=an_smtp_server(port=catcher.port))
+    [row] = in_outbox(context)
+    with open_session(engine) as slow:
+        [mine] = claim(slow, OutboxMessage, now=context.clock(), limit=1)
+        context.clock.forward(seconds=LEASE.total_seconds() + 1)
+        deliver(context)
+        assert not mark_sending(slow, mine, now=context.clock())
     assert now_of(context, row).state == "sent"
     assert len(catcher.mails) == 1
 

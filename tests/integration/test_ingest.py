@@ -236,7 +236,12 @@ def test_without_an_smtp_server_a_ticket_says_why_nothing_is_sent(
             "automatic",
             id="B-M3",
         ),
-        pytest.param({}, "Sklep <reklamacje@sklep.example>", "own", id="B-L1"),
+        pytest.param(
+            {"Auto-Submitted": "auto-generated"},
+            "Sklep <reklamacje@sklep.example>",
+            "own",
+            id="B-L1",
+        ),
     ],
 )
 def test_mail_that_is_no_persons_is_kept_without_a_ticket(context, parser, fields, sender, outcome):
@@ -716,8 +721,14 @@ def test_a_mail_that_kills_the_parser_is_quarantined_and_the_rest_goes_on(contex
     parser = KilledBy(b"zabojcza", known_addresses(context.settings))
     try:
         rows = read(context, parser, a_mail(), a_mail(subject="zabojcza"), a_mail())
+        assert outcomes(rows) == ["ticket", "pending", "ticket"]
+        for _ in range(2):
+            context.clock.forward(minutes=5)
+            ingest(context, parser)
     finally:
         parser.close()
+    with open_session(context.engine) as session:
+        rows = [session.get(RawMessage, row.id) for row in rows]
     assert outcomes(rows) == ["ticket", "quarantined", "ticket"]
     bad = rows[1]
     assert bad.reason == bad.problem
@@ -787,3 +798,30 @@ def test_a_shop_in_another_zone_counts_its_own_days(sqlite_engine, make_context,
     [row] = read(context, parser, a_mail(), received_at=datetime(2026, 2, 24, 4, 0, tzinfo=UTC))
     # Still Monday 23 February in New York.
     assert ticket_of(context, row).due_at == datetime(2026, 3, 10, 4, 0, tzinfo=UTC)
+
+
+def test_an_id_longer_than_any_index_takes_stops_nothing(engine, make_context, parser):
+    context = make_context(engine, **settings_of())
+    long = a_mail(fields={"Message-ID": f"<{'ż' * 950}@example.com>"})
+    assert outcomes(read(context, parser, long, a_mail())) == ["ticket", "ticket"]
+
+
+def test_a_living_reply_to_archived_mail_has_a_clock_of_its_own(context, parser):
+    [old] = read(
+        context, parser, a_mail(fields={"Message-ID": "<stary@klient.example>"}), archive=True
+    )
+    [new] = read(context, parser, a_mail(fields={"In-Reply-To": "<stary@klient.example>"}))
+    ticket = ticket_of(context, new)
+    assert (old.outcome, new.outcome) == ("archived", "ticket")
+    assert ticket.due_at is not None
+    assert ticket.related_ticket_id == old.ticket_id
+
+
+def test_the_same_id_with_another_body_is_a_ticket_but_not_answered_again(context, parser):
+    """B-H4: a footer added on the way makes two mails of one."""
+    fields = {"Message-ID": "<raz@klient.example>"}
+    one = a_mail(sender=ANNA, text="Talerz jest rozbity.", fields=fields)
+    other = a_mail(sender=ANNA, text="Talerz jest rozbity.\n\nSprawdzono.", fields=fields)
+    rows = read(context, parser, one, other)
+    assert outcomes(rows) == ["ticket", "ticket"]
+    assert ticket_of(context, rows[1]).acknowledgement_reason.startswith("B-H4: ")

@@ -20,6 +20,7 @@ from tests.rigs.process import (
     free_port,
     give_to_server_user,
     greets,
+    listens,
     new_folder,
     remove_folder,
     require,
@@ -73,6 +74,9 @@ class Dovecot:
         """SIGKILL to all its processes: clients lose their connections in mid-command."""
         if self._server:
             self._server.kill()
+            # Its children close the ports a moment after the master is gone.
+            while listens(self.imap_port):
+                continue
 
     def close(self) -> None:
         """Remove it with every mailbox."""

@@ -107,5 +107,33 @@ def test_a_notice_of_a_newsletter_is_a_list():
     assert parse(a_mail(List_Unsubscribe="<https://example.com>")).kind == "list"
 
 
-def test_own_mail_is_own():
-    assert parse(a_mail(From="reklamacje@sklep.example"), SHOP).kind == "own"
+def test_what_our_own_machines_sent_is_own():
+    machine = a_mail(From="reklamacje@sklep.example", Auto_Submitted="auto-replied")
+    assert parse(machine, SHOP).kind == "own"
+    stamped = a_mail(From="reklamacje@sklep.example", X_Odzew_Loop="v1;abc;def")
+    assert parse(stamped, SHOP).kind == "own"
+
+
+def test_what_a_colleague_wrote_is_kept_as_a_persons_and_not_answered():
+    mail = parse(a_mail(From="reklamacje@sklep.example"), SHOP)
+    assert (mail.kind, mail.auto_ack_ok) == ("person", False)
+    assert mail.no_ack_reason is not None
+    assert mail.no_ack_reason.startswith("B-L1: ")
+
+
+def test_a_customer_with_an_address_of_ours_in_another_field_gets_a_ticket():
+    mail = parse(a_mail(Reply_To="reklamacje@sklep.example"), SHOP)
+    assert (mail.kind, mail.auto_ack_ok) == ("person", False)
+
+
+def test_a_machine_behind_a_colleagues_forward_is_not_answered():
+    forwarded = (
+        "---------- Wiadomość przekazana dalej ---------\n"
+        "Od: InPost <no-reply@inpost.example>\n"
+        "Data: pt., 20 lis 2026 o 10:00\n"
+        "Temat: Uszkodzona paczka\n"
+        "Do: <biuro@sklep.example>\n\n"
+        "Paczka została uszkodzona.\n"
+    )
+    mail = parse(a_mail(forwarded, From="biuro@sklep.example", Subject="Fwd: Uszkodzona"), SHOP)
+    assert (mail.requester_addr, mail.auto_ack_ok) == ("no-reply@inpost.example", False)

@@ -18,6 +18,7 @@ PLAIN = Circumstances(
     now=NOW,
     archive=False,
     suppressed=False,
+    same_mail_before=False,
     can_send=True,
     recent_to_address=0,
     recent_to_domain=0,
