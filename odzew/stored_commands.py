@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from config.errors import PermanentError
 from odzew.opening import open_context
 from odzew.options import AsJson, Config
 from odzew.output import errors, print_json, print_table, say
@@ -163,7 +164,10 @@ def mark_sent(row_id: RowId, config: Config = None) -> None:
 
 @outbox.command("send-again")
 def send_again(row_id: RowId, config: Config = None) -> None:
-    """Send the same bytes once more: of unknown fate, or failed. Example: odzew outbox send-again 5"""
+    """Send the same bytes once more, of unknown fate or failed.
+
+    Example: odzew outbox send-again 5
+    """
     _decide(row_id, config, sent=False)
 
 
