@@ -22,15 +22,21 @@ SHIPPED_EXAMPLES = Path(__file__).parent / "data" / "train"
 
 
 def retrain(
-    session: Session, storage: Path, *, now: datetime, on_progress: Progress | None = None
+    session: Session,
+    storage: Path,
+    *,
+    now: datetime,
+    shipped: Path = SHIPPED_EXAMPLES,
+    on_progress: Progress | None = None,
 ) -> ClassifierVersion:
     """Train, write and register a candidate.
 
     storage: the folder ``storage.path``; the version is written below ``classifiers/``.
+    shipped: the folder of labelled mails to which the shop's own labels are added.
     Raises BadExampleError or TooFewExamplesError. A crash leaves no half version: the folder takes
     its name when it is whole, and the row comes after it (CP-34 to CP-36).
     """
-    examples = _examples(session)
+    examples = _examples(session, shipped)
     parent = active_version(session)
     session.commit()  # no transaction stays open while the encoder works
     folder = storage / "classifiers"
@@ -56,8 +62,8 @@ def new_labels(session: Session) -> int:
     return count_labels(session, since=since)
 
 
-def _examples(session: Session) -> Sequence[Example]:
-    shipped = read_examples(sorted(SHIPPED_EXAMPLES.glob("*.jsonl")))
+def _examples(session: Session, shipped: Path) -> Sequence[Example]:
+    common = read_examples(sorted(shipped.glob("*.jsonl")))
     own = examples_from_rows(
         {
             "id": f"ticket-{row.ticket_id}",
@@ -70,4 +76,4 @@ def _examples(session: Session) -> Sequence[Example]:
         }
         for row in labels_for_training(session)
     )
-    return unique([*shipped, *own])
+    return unique([*common, *own])
