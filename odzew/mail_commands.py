@@ -8,7 +8,7 @@ from email import message_from_string
 from email.header import Header
 from email.policy import default
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.progress import track
@@ -130,17 +130,20 @@ def settings_or_default(config: Path | None) -> Settings:
 
 def classify(
     file: Annotated[
-        typer.FileText, typer.Argument(help='JSON lines {"id", "subject", "body"}; - is stdin.')
+        typer.FileBinaryRead,
+        typer.Argument(help='JSON lines {"id", "subject", "body"}; - is stdin.'),
     ] = "-",  # type: ignore[assignment]
     classifier: Annotated[
-        Path | None, typer.Option("--classifier", help="A version's folder; the shipped one.")
+        Path | None, typer.Option("--classifier", help="A version's folder; else the active one.")
     ] = None,
+    config: Config = None,
 ) -> None:
     """JSON lines in, JSON lines with cause and urgency out. Example: odzew classify cases.jsonl"""
     from models.registry import default_folder
     from triage.triager import Triager
 
-    triager = Triager.load(classifier or default_folder(), encoder_folder=default_folder())
+    folder = classifier or _active_folder(config)
+    triager = Triager.load(folder, encoder_folder=default_folder())
     failed = False
     batches = list(_batches(file))
     shown = errors.is_terminal and len(batches) > 1
@@ -155,7 +158,20 @@ def classify(
         sys.exit(1)
 
 
-def _batches(lines: TextIO) -> Iterator[list[dict[str, Any]]]:
+def _active_folder(config: Path | None) -> Path:
+    """The active version of the installation configured here; the shipped one where none is."""
+    from models.registry import active_folder, default_folder
+    from odzew.opening import open_and_migrate
+    from storage.database import open_session
+
+    settings = settings_or_default(config)
+    if config is None and not Path("odzew.toml").exists():
+        return default_folder()
+    with open_session(open_and_migrate(settings)) as session:
+        return active_folder(session, settings.storage.path) or default_folder()
+
+
+def _batches(lines: BinaryIO) -> Iterator[list[dict[str, Any]]]:
     batch: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -168,12 +184,12 @@ def _batches(lines: TextIO) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _case(number: int, line: str) -> dict[str, Any]:
+def _case(number: int, line: bytes) -> dict[str, Any]:
     try:
         case = json.loads(line)
     except (ValueError, RecursionError) as error:
         return {"id": None, "error": f"line {number}: not JSON: {error}"}
-    if not isinstance(case, dict) or not isinstance(case.get("body", ""), str):
+    if not isinstance(case, dict) or not isinstance(case.get("body") or "", str):
         return {"id": None, "error": f"line {number}: expected an object with subject and body"}
     case.pop("error", None)
     return {"id": None} | case

@@ -206,6 +206,7 @@ def import_(
         ),
     ],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take old mail or labelled cases into the archive: no acknowledgement, no clock.
 
@@ -217,6 +218,9 @@ def import_(
     with only_worker(context), Progress(console=errors) as progress:
         task = progress.add_task(f"importing {path.name}", total=None)
         counts = import_path(context, path, on_progress=lambda done: progress.advance(task, done))
+    if as_json:
+        print_json([{"path": str(path)} | counts])
+        return
     say(f"{path}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
 

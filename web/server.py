@@ -87,7 +87,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            raise PermanentError(f"port {port} is in use; choose another by web.port") from None
+            raise PermanentError(
+                f"port {port} is in use; choose another by web.port (odzew demo: --port)"
+            ) from None
         raise PermanentError(
             f"the page cannot listen on {host}:{port}: {error.strerror}; "
             "correct web.host and web.port"

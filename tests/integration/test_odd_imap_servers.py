@@ -1,5 +1,6 @@
 """What Dovecot never says and other servers do: answers by a script, on a real socket."""
 
+import base64
 import re
 import socketserver
 import threading
@@ -94,6 +95,9 @@ class _Conversation(socketserver.StreamRequestHandler):
         self.wfile.write(b"* OK ready\r\n")
         for line in self.rfile:
             self.server.lines.append(line)
+            if re.match(rb"\S+ AUTHENTICATE", line):
+                self.wfile.write(b"+ \r\n")
+                self.server.lines.append(self.rfile.readline())
             untagged, said = self.server.answer(line)
             tag = line.split()[0]
             self.wfile.write(untagged + (tag + b" " + said + b"\r\n" if said else b""))
@@ -138,6 +142,23 @@ def test_the_scripted_server_is_read_like_any_other(context, server, box):
     assert pull(context, box) == 3
     assert stored(context) == server.mails
     assert pull(context, box) == 0
+
+
+def test_a_token_is_given_as_google_and_microsoft_want_it(context, server, monkeypatch):
+    """XOAUTH2: user and bearer token, separated by control A, in base64."""
+    monkeypatch.setenv("ODZEW_TEST_TOKEN", "ya29.token")
+    mailbox = a_mailbox(
+        port=server.server_address[1],
+        username="sklep@sklep.example",
+        oauth="google",
+        oauth_token_env="ODZEW_TEST_TOKEN",
+    )
+    assert pull(context, mailbox) == 3
+    said = next(line for line in server.lines if b"AUTHENTICATE" in line)
+    assert said.split()[1:] == [b"AUTHENTICATE", b"XOAUTH2"]
+    given = base64.b64decode(server.lines[server.lines.index(said) + 1])
+    assert given == b"user=sklep@sklep.example\x01auth=Bearer ya29.token\x01\x01"
+    assert not any(b"LOGIN" in line for line in server.lines)
 
 
 @pytest.mark.parametrize("order", ["reversed", "body first", "flags between"])
