@@ -1,4 +1,4 @@
-"""The JSON objects of the command line: promises to programs, documented in the README."""
+"""The JSON objects of the command line: promises to programs, documented in docs/json.md."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

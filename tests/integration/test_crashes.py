@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from hashlib import sha256
@@ -80,13 +82,19 @@ def work(sqlite_engine, make_context, dovecot, catcher, tmp_path, clock):
     return context, user, mails
 
 
-def end_children_of(session):
-    """The parser is a process of its own that outlives a killed worker."""
+def wait_for_children_of(session):
+    """The parser is a process of its own and ends by itself when its worker was killed."""
+    pause, end = threading.Event(), time.monotonic() + 10
+    while any(children_of(session)):
+        assert time.monotonic() < end, "the parser outlived its worker"
+        pause.wait(0.02)
+
+
+def children_of(session):
     for file in Path("/proc").glob("[0-9]*/cmdline"):
-        pid = int(file.parent.name)
         with suppress(OSError):
-            if os.getsid(pid) == session and b"spawn_main" in file.read_bytes():
-                os.kill(pid, signal.SIGKILL)
+            if os.getsid(int(file.parent.name)) == session and b"spawn_main" in file.read_bytes():
+                yield int(file.parent.name)
 
 
 def die_at(checkpoint, context, tmp_path):
@@ -131,7 +139,7 @@ def die_at(checkpoint, context, tmp_path):
             start_new_session=True,
         )
         worker.wait()
-    end_children_of(worker.pid)
+    wait_for_children_of(worker.pid)
     assert worker.returncode == -signal.SIGKILL, log.read_text()
 
 
