@@ -26,7 +26,7 @@ from tests.rigs import Fault
 from tests.rigs.process import listens
 from worker import imap
 from worker.imap import HEAD_BYTES, KEYWORD, CommandRefused, LoginRefused, MailboxUnreachable
-from worker.pipeline import Runner, Step
+from worker.pipeline import Runner, Step, Troubles
 from worker.pull import pull
 
 
@@ -652,7 +652,8 @@ def messages(caplog):
 
 
 def a_runner(context, mailbox):
-    return Runner(Step("pull", partial(pull, context, mailbox), 60, again_at_once=False), context)
+    step = Step("pull", partial(pull, context, mailbox), 60, again_at_once=False)
+    return Runner(step, context, Troubles())
 
 
 def test_an_outage_is_one_line_in_the_log_when_it_begins_and_one_when_it_ends(
