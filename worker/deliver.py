@@ -74,6 +74,10 @@ def _send_all(
             connected = True
             while waiting and connected and not context.stopping.is_set():
                 connected = _send_one(context, session, connection, server, waiting.pop(0))
+    except ClaimLost:
+        # This process stood still for longer than its lease: the batch is somebody else's by now,
+        # and not one row of it is touched any more (C-28).
+        return
     except OdzewError as error:
         # The server's trouble is not the message's: only those in this batch wait a little.
         for row in waiting:
@@ -112,9 +116,6 @@ def _send_one(
         connection.send(
             row.content, sender=row.sender, recipient=row.recipient, before_data=on_the_wire
         )
-    except ClaimLost:
-        # Somebody else has taken it while this process stood still: it is theirs (C-28).
-        return False
     except ServerUnreachable as error:
         # The conversation had begun: this message may be why it ended, so it counts an attempt.
         _try_again(context, server, row, str(error))
