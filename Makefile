@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once test check lint pictures score train lock migration
+.PHONY: help run demo-once test check lint pictures score train held-out lock migration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ score: ## how well mail is read, over the corpora of other projects
 
 train: ## the shipped classifier again, from its corpus and the base encoder
 	$(BIN)/python -m models.build_default
+
+held-out: ## how good it is on mails by others than those it was trained on
+	$(BIN)/python -m bench.held_out
 
 lock: ## the lock files again from pyproject.toml and requirements-dev.in (UPGRADE=1: newest versions)
 	@$(PYTHON) -m odzew.setup --lock $(if $(UPGRADE),--upgrade)
