@@ -14,25 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import PermanentError
+from config.taxonomy import Taxonomy
 from triage.text import prepare
 
 # The shipped taxonomy's codes, in the order of the heads of a classifier.
-CAUSES = (
-    "damaged_in_transit",
-    "defective",
-    "late_delivery",
-    "lost_parcel",
-    "wrong_item",
-    "missing_parts",
-    "not_as_described",
-    "return_withdrawal",
-    "refund_payment",
-    "no_response",
-    "order_change",
-    "question",
-    "other",
-)
-URGENCIES = ("low", "normal", "high", "critical")
+_TAXONOMY = Taxonomy.load()
+CAUSES = tuple(cause.code for cause in _TAXONOMY.causes)
+URGENCIES = tuple(urgency.code for urgency in _TAXONOMY.urgencies)
 
 
 class BadExampleError(PermanentError):

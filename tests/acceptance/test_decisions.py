@@ -1,5 +1,7 @@
 """What a machine must not decide: a person does, by one command."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,3 +49,20 @@ def test_the_unchanged_bytes_can_be_had_back(
     assert raw.splitlines() == plain.decode().splitlines()
     assert desk.objects("ledger", "--quarantined") == []
     assert "is not set aside" in desk.run("ledger", "retry", "1", status=1).stderr
+
+
+def test_a_message_that_was_set_aside_is_read_again_when_a_person_says_so(
+    tmp_path: Path, dovecot: "Dovecot", catcher: "SmtpCatcher"
+) -> None:
+    desk, user = a_desk(tmp_path, dovecot, catcher)
+    dovecot.append(user, COMPLAINT)
+    desk.run("worker", "--once", "--steps", "pull")
+    with closing(sqlite3.connect(desk.folder / "var" / "odzew.db")) as connection, connection:
+        connection.execute(
+            "UPDATE raw_message SET outcome = 'quarantined', next_attempt_at = NULL, attempts = 3"
+        )
+    [aside] = desk.objects("ledger", "--quarantined")
+    desk.run("ledger", "retry", str(aside["id"]))
+    desk.run("worker", "--once")
+    assert desk.objects("ledger", "--quarantined") == []
+    assert [row["outcome"] for row in desk.objects("ledger")] == ["ticket"]

@@ -33,7 +33,7 @@ from tests.factories import (
     in_the_ledger,
 )
 from worker.context import known_addresses
-from worker.ingest import ingest
+from worker.ingest import BATCH_BYTES, ingest
 from worker.parser_process import ParserProcess
 
 ANNA = "Anna Nowak <anna@klient.example>"
@@ -825,3 +825,41 @@ def test_the_same_id_with_another_body_is_a_ticket_but_not_answered_again(contex
     rows = read(context, parser, one, other)
     assert outcomes(rows) == ["ticket", "ticket"]
     assert ticket_of(context, rows[1]).acknowledgement_reason.startswith("B-H4: ")
+
+
+class Weighing(ParserProcess):
+    """Notes how many bytes were in hand at once."""
+
+    def parse_all(self, contents):
+        self.held = [*getattr(self, "held", []), sum(map(len, contents))]
+        return super().parse_all(contents)
+
+
+def test_many_large_mails_are_not_held_in_memory_at_once(context):
+    """Phone photos after a night's outage."""
+    parser = Weighing(known_addresses(context.settings))
+    try:
+        rows = read(context, parser, *(a_mail(text="x" * 70 + "\n" * 6_000_000) for _ in range(5)))
+    finally:
+        parser.close()
+    assert outcomes(rows) == ["ticket"] * 5
+    assert len(parser.held) > 1
+    assert max(parser.held) <= BATCH_BYTES
+
+
+def test_a_parser_that_died_while_idle_costs_no_mail_its_ticket(context):
+    """As when the machine runs out of memory: the next mail is innocent."""
+    parser = ParserProcess(known_addresses(context.settings))
+    try:
+        assert outcomes(read(context, parser, a_mail())) == ["ticket"]
+        for child in multiprocessing.active_children():
+            child.kill()
+            child.join()
+        [row] = in_the_ledger(context, a_mail())
+        for _ in range(2):
+            ingest(context, parser)
+            context.clock.forward(minutes=5)
+    finally:
+        parser.close()
+    with open_session(context.engine) as session:
+        assert session.get(RawMessage, row.id).outcome == "ticket"

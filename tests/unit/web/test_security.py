@@ -236,3 +236,12 @@ def test_the_database_being_away_is_said(signed_in, engine):
     answer = signed_in.get("/")
     assert answer.status_code == 503
     assert "bazą danych" in answer.text
+
+
+def test_a_nul_is_refused_before_it_reaches_a_database(signed_in):
+    """PostgreSQL's text cannot hold it; without this it would be an error of ours."""
+    assert signed_in.get("/?cause=%00").status_code == 400
+    assert signed_in.get("/tickets/a%00b").status_code == 400
+    form = {"email": "anna\0@sklep.example", "password": "x"}
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    assert signed_in.post("/sign-in", data=form, headers=headers).status_code == 400

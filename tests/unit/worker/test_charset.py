@@ -26,6 +26,14 @@ def test_polish_is_read_right_under_any_label(real, declared):
     assert decode(POLISH.encode(real), declared).text == POLISH
 
 
+@pytest.mark.parametrize("real", ["cp1250", "iso8859-2"])
+@pytest.mark.parametrize("declared", [None, "us-ascii", "utf-8", "x-unknown"])
+@pytest.mark.parametrize("text", ["Zażółć gęślą jaźń", "Proszę o zwrot pieniędzy", "Żądam zwrotu"])
+def test_a_few_polish_words_are_enough(real, declared, text):
+    """E-18: 8 bits under a 7-bit label are as good as no label; nor is it Cyrillic."""
+    assert decode(text.encode(real), declared).text == text
+
+
 @pytest.mark.parametrize(
     ("text", "codec", "label"),
     [
