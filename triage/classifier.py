@@ -48,14 +48,18 @@ class Head:
 
 @dataclass(frozen=True)
 class Classifier:
-    """Two heads on one encoder, and from which confidence on nobody needs to look."""
+    """Two heads on one encoder, and how sure they must be for how much trust."""
 
     version: str
     encoder_hash: str
     mean: NDArray[np.float32]  # (d,), of the training embeddings: e5's all point one way
     cause: Head
     urgency: Head
-    thresholds: Mapping[str, float]  # by cause
+    thresholds: Mapping[str, float]  # by cause: from this confidence on nobody is asked
+    # By cause: from this confidence on it is chosen for the person who looks, who only confirms.
+    preselect: Mapping[str, float]
+    # An urgency is critical from this probability on, likeliest or not.
+    critical_from: float = 1.0
 
     def predict(
         self, embeddings: NDArray[np.float32]
@@ -82,6 +86,8 @@ class Classifier:
             "cause_temperature": self.cause.temperature,
             "urgency_temperature": self.urgency.temperature,
             "thresholds": dict(self.thresholds),
+            "preselect": dict(self.preselect),
+            "critical_from": self.critical_from,
         }
         content = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         (folder / ARRAYS).write_bytes(save(content))
@@ -108,6 +114,14 @@ class Classifier:
                 cause=_head(content, arrays, "cause", "causes"),
                 urgency=_head(content, arrays, "urgency", "urgencies"),
                 thresholds={str(k): float(v) for k, v in content["thresholds"].items()},
+                # A version of an earlier odzew chose the likeliest cause whatever its confidence.
+                preselect={
+                    str(k): float(v)
+                    for k, v in content.get(
+                        "preselect", dict.fromkeys(content["causes"], 0)
+                    ).items()
+                },
+                critical_from=float(content.get("critical_from", 1)),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedClassifierError(
@@ -118,6 +132,8 @@ class Classifier:
 
     def _check(self, folder: Path) -> None:
         dimensions = self.mean.shape
+        if not 0 <= self.critical_from <= 1:
+            raise DamagedClassifierError(f"{folder / DESCRIPTION}: critical_from is not 0 to 1")
         for head in (self.cause, self.urgency):
             count = len(head.labels)
             fits = head.weight.shape == (count, *dimensions) and head.bias.shape == (count,)
@@ -127,12 +143,13 @@ class Classifier:
                 raise DamagedClassifierError(
                     f"{folder / DESCRIPTION}: a temperature is not above 0"
                 )
-        if self.thresholds.keys() != set(self.cause.labels) or any(
-            not 0 <= value <= 1 for value in self.thresholds.values()
-        ):
-            raise DamagedClassifierError(
-                f"{folder / DESCRIPTION}: thresholds must give 0 to 1 for each cause"
-            )
+        for name, limits in (("thresholds", self.thresholds), ("preselect", self.preselect)):
+            if limits.keys() != set(self.cause.labels) or any(
+                not 0 <= value <= 1 for value in limits.values()
+            ):
+                raise DamagedClassifierError(
+                    f"{folder / DESCRIPTION}: {name} must give 0 to 1 for each cause"
+                )
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -89,8 +89,8 @@ class Encoder:
         self.hash = hash
         self.precision = precision
         self.dimensions = description.hidden_size
-        self._model = model
-        self._tokenizer = tokenizer
+        self.model = model
+        self.tokenizer = tokenizer
         self._device: torch.device = model.device
 
     @classmethod
@@ -108,7 +108,7 @@ class Encoder:
         description = _read_description(folder / "encoder.json")
         tokenizer = _read_tokenizer(folder / "tokenizer.json", description)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        precision = precision or _best_precision(device)
+        precision = precision or best_precision(device)
         model = _build_model(folder / "encoder.safetensors", description, precision)
         torch.nn.Module.to(model, device)
         return cls(
@@ -126,40 +126,51 @@ class Encoder:
 
         A text's embedding depends on its batch by less than 1e-3 in every coordinate.
         """
-        prefix = self.description.prefix
-        encodings = self._tokenizer.encode_batch_fast([prefix + text for text in texts])
-        ids = [encoding.ids for encoding in encodings]
+        rows = self.tokens(texts)
         embeddings = np.empty((len(texts), self.dimensions), np.float32)
         done = 0
         limit = _BATCH_TOKENS[self._device.type]
-        for batch in _batches([len(row) for row in ids], limit=limit):
-            embeddings[batch] = self._forward([ids[index] for index in batch])
+        for batch in batches([len(row) for row in rows], limit=limit):
+            embeddings[batch] = self._forward([rows[index] for index in batch])
             done += len(batch)
             if on_progress is not None:
                 on_progress(done, len(texts))
         return embeddings
 
-    def _forward(self, rows: list[list[int]]) -> NDArray[np.float32]:
-        """One batch of token ids through the transformer: the texts in a row, unpadded."""
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text with the encoder's prefix, at most ``max_tokens`` each."""
+        prefix = self.description.prefix
+        encodings = self.tokenizer.encode_batch_fast([prefix + text for text in texts])
+        return [encoding.ids for encoding in encodings]
+
+    def embed_tokens(self, rows: Sequence[Sequence[int]]) -> "torch.Tensor":
+        """One batch through the transformer, the texts in a row, unpadded; shape (n, dimensions).
+
+        rows: from ``tokens``. Gradients flow where the caller has not switched them off.
+        """
         import torch
 
         lengths = [len(row) for row in rows]
         ids = np.concatenate([np.array(row, np.int64) for row in rows])
         positions = np.concatenate([np.arange(length) for length in lengths])
+        output = self.model(
+            input_ids=torch.from_numpy(ids)[None].to(self._device),
+            position_ids=torch.from_numpy(positions)[None].to(self._device),
+            lengths=lengths,
+        )
+        states = output.last_hidden_state[0].float()
+        means = torch.stack([part.mean(0) for part in torch.split(states, lengths)])
+        return torch.nn.functional.normalize(means, dim=1)
+
+    def _forward(self, rows: list[list[int]]) -> NDArray[np.float32]:
+        import torch
+
         with torch.inference_mode():
-            output = self._model(
-                input_ids=torch.from_numpy(ids)[None].to(self._device),
-                position_ids=torch.from_numpy(positions)[None].to(self._device),
-                lengths=lengths,
-            )
-            tokens = output.last_hidden_state[0].float()
-            means = torch.stack([part.mean(0) for part in torch.split(tokens, lengths)])
-            embeddings = torch.nn.functional.normalize(means, dim=1)
-        array: NDArray[np.float32] = embeddings.cpu().numpy()
+            array: NDArray[np.float32] = self.embed_tokens(rows).cpu().numpy()
         return array
 
 
-def _batches(lengths: Sequence[int], *, limit: int) -> list[list[int]]:
+def batches(lengths: Sequence[int], *, limit: int) -> list[list[int]]:
     """Indices in batches of similar lengths, shortest first, of at most ``limit`` tokens each."""
     batches: list[list[int]] = []
     room = 0
@@ -172,7 +183,7 @@ def _batches(lengths: Sequence[int], *, limit: int) -> list[list[int]]:
     return batches
 
 
-def _best_precision(device: "torch.device") -> Precision:
+def best_precision(device: "torch.device") -> Precision:
     import torch
 
     if device.type == "cuda":

@@ -12,6 +12,10 @@ _PREFIX = re.compile(
 )
 _REFERENCE = re.compile(r"\[?\bODZ-\d{4}-\d{4,12}\b\]?", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
+# A word as people write them; a run of a thousand letters is none.
+_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,40}(?![^\W\d_])")
+# The last letter of the Latin, Greek and Cyrillic blocks.
+_LAST_LETTER = "\u052f"
 
 
 def prepare(subject: str, text: str) -> str:
@@ -38,3 +42,16 @@ def without_diacritics(text: str) -> str:
     """Lower case and plain letters, as many people type: ``żółć`` becomes ``zolc``."""
     decomposed = unicodedata.normalize("NFKD", text.lower().replace("ł", "l").replace("ß", "ss"))
     return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def is_readable(prepared: str) -> bool:
+    """Whether there is anything in it that a classifier of this product can understand.
+
+    No: no two different words, the same few words over and over, or mostly letters of an alphabet
+    that none of its languages uses. Whatever is predicted of such a text means nothing.
+    """
+    words = _WORD.findall(prepared.lower())
+    different = len(set(words))
+    letters = [char for char in prepared if char.isalpha()]
+    known = sum(char <= _LAST_LETTER for char in letters)
+    return different >= 2 and different >= len(words) / 20 and known > len(letters) / 2

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from config.errors import PermanentError
 from triage.classifier import Classifier
-from triage.decision import decide
+from triage.decision import Level, choose_urgency, decide
 from triage.encoder import Encoder, Precision, Progress, encoder_hash
 from triage.facts import Fact, facts_in, lift
-from triage.text import prepare
+from triage.text import is_readable, prepare
 
 
 class EncoderMismatchError(PermanentError):
@@ -29,6 +29,7 @@ class Triage:
     urgency: str
     urgency_confidence: float
     needs_review: bool
+    level: Level  # how far the cause is trusted
     causes: Mapping[str, float]  # probability by code; they sum to 1
     urgencies: Mapping[str, float]
     secondary: tuple[str, ...]  # further causes, likeliest first
@@ -85,18 +86,22 @@ class Triager:
         self, text: str, cause_scores: NDArray[np.float32], urgency_scores: NDArray[np.float32]
     ) -> Triage:
         labels = self.classifier.cause.labels
-        decision = decide(cause_scores, labels, self.classifier.thresholds)
+        decision = decide(
+            cause_scores, labels, self.classifier.thresholds, self.classifier.preselect
+        )
+        readable = is_readable(text)
         causes = dict(zip(labels, map(float, cause_scores), strict=True))
         facts = facts_in(text)
         levels = self.classifier.urgency.labels
         urgencies = lift(dict(zip(levels, map(float, urgency_scores), strict=True)), facts)
-        urgency = max(urgencies, key=urgencies.__getitem__)
+        urgency = choose_urgency(urgencies, self.classifier.critical_from)
         return Triage(
             cause=decision.cause,
             cause_confidence=decision.confidence,
             urgency=urgency,
             urgency_confidence=urgencies[urgency],
-            needs_review=decision.needs_review,
+            needs_review=decision.needs_review or not readable,
+            level=decision.level if readable else "suggest",
             causes=causes,
             urgencies=urgencies,
             secondary=decision.secondary,

@@ -21,6 +21,7 @@ def a_classifier() -> Classifier:
         cause=a_head("defective", "question", "other", temperature=0.7),
         urgency=a_head("low", "normal", "high", "critical"),
         thresholds={"defective": 0.5, "question": 0.7, "other": 1.0},
+        preselect={"defective": 0.5, "question": 0.7, "other": 1.0},
     )
 
 

@@ -81,3 +81,46 @@ def test_a_classifier_that_is_surer_than_the_fact_is_left_alone():
 
 def test_folding_takes_case_and_diacritics_away():
     assert fold("Żółć ŁÓDŹ Straße Příliš їжак don't") == "zolc lodz strasse prilis іжак dont"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Telewizor za 3 899 zł ma pękniętą matrycę.",
+        "Der Plattenspieler für 620 EUR ist verschwunden.",
+        "The amplifier (£1,150) has lost a channel.",
+        "Notebook za 11 990 Kč nepřišel.",
+        "Підсилювач за 21 400 грн",
+        "Wartość: 2.499,00 zł",
+        "Ślub jest w sobotę, a sukienki nie ma.",
+        "Jutro są urodziny córki.",
+        "The wedding is on Saturday.",
+        "Die Taufe ist am Samstag.",
+    ],
+)
+def test_an_expensive_thing_or_a_near_occasion_makes_high(text):
+    assert {fact.urgency for fact in facts_in(text)} == {"high"}
+    lifted = lift({"low": 0.1, "normal": 0.6, "high": 0.25, "critical": 0.05}, facts_in(text))
+    assert max(lifted, key=lifted.__getitem__) == "high"
+    assert sum(lifted.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kubek za 49,90 zł jest pęknięty.",
+        "Zamówienie 1500, nr klienta 35000.",
+        "Kupiłam na ślub, który był w maju.",
+        "Paczka przyjdzie w sobotę.",
+        "350 Kč za dopravu",
+    ],
+)
+def test_a_cheap_thing_and_a_day_without_an_occasion_state_nothing(text):
+    assert facts_in(text) == ()
+
+
+def test_a_price_never_hides_a_critical_mail():
+    before = {"low": 0.0, "normal": 0.1, "high": 0.2, "critical": 0.7}
+    lifted = lift(before, facts_in("Toster za 2000 zł"))
+    assert lifted["critical"] == pytest.approx(0.7)
+    assert lifted["high"] > 0.28

@@ -1,6 +1,6 @@
 import pytest
 
-from triage.text import MAX_CHARACTERS, prepare, without_diacritics
+from triage.text import MAX_CHARACTERS, is_readable, prepare, without_diacritics
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_a_long_text_is_cut():
 
 def test_folded_letters_are_plain():
     assert without_diacritics("Żółć Straße PŘÍLIŠ") == "zolc strasse prilis"
+
+
+@pytest.mark.parametrize(
+    "text", ["gdzie paczka", "Де моя посилка?", "ŁATWO MNIE ZNALEŹĆ", "help me"]
+)
+def test_few_words_of_a_known_alphabet_can_be_read(text):
+    assert is_readable(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "...", "tak", "tak tak tak", "a b c", "荷物はどこですか いつ"]
+)
+def test_no_words_or_another_alphabet_cannot(text):
+    assert not is_readable(text)

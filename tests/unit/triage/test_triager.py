@@ -51,3 +51,24 @@ def test_a_version_without_an_encoder_uses_the_shipped_one(tmp_path):
     Classifier.load(DEFAULT).save(tmp_path)
     [result] = Triager.load(tmp_path, encoder_folder=DEFAULT).triage(MAILS[:1])
     assert result.cause == "damaged_in_transit"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "?",
+        "12345 67890",
+        "a" * 1_000_000,
+        "paczka " * 10_000,
+        "我的包裹在哪里?我已经等了两个星期,请回复我。",
+        "أين طردي؟ أنا أنتظر منذ أسبوعين",
+        "\x00\x01\u202e\ufffd",
+    ],
+    ids=["empty", "mark", "numbers", "1 MB of a", "one word", "Chinese", "Arabic", "control"],
+)
+def test_what_nobody_can_read_goes_to_a_person(encoder, text):
+    [result] = Triager(encoder, Classifier.load(DEFAULT)).triage([("", text)])
+    assert result.needs_review
+    assert result.level == "suggest"
+    assert sum(result.causes.values()) == pytest.approx(1, abs=1e-4)
