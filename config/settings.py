@@ -225,6 +225,8 @@ class Storage(Section):
 
 class Triage(Section):
     taxonomy: str = ""
+    retrain_after: int = Field(default=50, ge=0, description="new labels; 0: only by hand")
+    promote: bool = Field(default=False, description="a candidate that passes the gate, by itself")
 
 
 class Mail(Section):

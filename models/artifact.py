@@ -24,6 +24,7 @@ from triage.encoder import encoder_hash
 
 MANIFEST = "manifest.json"
 NOTICE = "NOTICE"  # the licences of the encoder
+EMBEDDINGS = "corpus.safetensors"  # of the shipped corpus, by the encoder beside it
 _SCHEMA = 1
 
 
@@ -69,7 +70,7 @@ def write(
     with _becoming(folder) as fresh:
         classifier.save(fresh)
         if encoder_folder is not None:
-            for name in (*ENCODER_FILES, NOTICE):
+            for name in (*ENCODER_FILES, NOTICE, EMBEDDINGS):
                 if (encoder_folder / name).exists():
                     shutil.copyfile(encoder_folder / name, fresh / name)
         manifest = Manifest(
@@ -84,7 +85,7 @@ def write(
             metrics=dict(metrics),
             files={path.name: _entry(path) for path in sorted(fresh.iterdir())},
         )
-        text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (fresh / MANIFEST).write_text(text, "utf-8")
         verify(fresh)
     return manifest

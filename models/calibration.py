@@ -7,8 +7,11 @@ from numpy.typing import NDArray
 
 from triage.classifier import softmax
 
-# How often an unreviewed cause should be right.
-PRECISION = 0.9
+# How often a cause should be right that nobody looks at, and one that a person only confirms.
+AUTOMATIC = 0.95
+PRESELECT = 0.75
+# Share of the critical mails that should be found on mails that were not trained on.
+CRITICAL_RECALL = 0.95
 # A cause seen seldom is judged as if it had so many more examples of the average precision.
 _PRIOR = 4
 _COARSE = np.exp(np.linspace(np.log(0.05), np.log(20), 60))
@@ -37,7 +40,7 @@ def thresholds(
     targets: NDArray[np.int64],
     labels: tuple[str, ...],
     *,
-    precision: float = PRECISION,
+    precision: float,
 ) -> dict[str, float]:
     """For each cause the least confidence from which on its predictions are right often enough.
 
@@ -62,16 +65,78 @@ def thresholds(
     return result
 
 
+def critical_from(probabilities: NDArray[np.float32], critical: NDArray[np.bool_]) -> float:
+    """The probability of critical from which on enough of the critical mails are found.
+
+    probabilities: shape (n,), of critical, facts included; critical: shape (n,), the labels. Never
+    below 0.2, so that a bad classifier does not call everything critical.
+    """
+    if not critical.any():
+        return 1.0
+    found = np.sort(probabilities[critical])
+    missed = int(len(found) * (1 - CRITICAL_RECALL))
+    return round(float(np.clip(found[missed], 0.2, 0.5)) - 5e-5, 4)
+
+
+def coverage_curve(
+    probabilities: NDArray[np.float32], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(threshold, share decided, precision), from the surest example to all; each shape (n,)."""
+    confidence = probabilities.max(1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(1) == targets)[order].astype(np.float64)
+    count = np.arange(1, len(order) + 1, dtype=np.float64)
+    return confidence[order].astype(np.float64), count / len(order), right.cumsum() / count
+
+
 def calibration_error(
     probabilities: NDArray[np.float32], targets: NDArray[np.int64], *, bins: int = 10
 ) -> float:
-    """Expected calibration error over bins of equal width: Guo et al. 2017, section 2."""
+    """Expected calibration error over bins of equal mass: Nguyen and O'Connor 2015, section 3."""
+    return _binned_error(
+        probabilities.max(1), (probabilities.argmax(1) == targets).astype(np.float64), bins
+    )
+
+
+def perfect_error(
+    probabilities: NDArray[np.float32], *, bins: int = 10, draws: int = 200, seed: int = 0
+) -> float:
+    """What ``calibration_error`` shows of a perfectly calibrated classifier that is as confident.
+
+    Its outcomes are drawn from its own confidence: with finitely many examples no bin comes out
+    even (Kumar et al. 2019, "Verified Uncertainty Calibration", section 5, on this bias).
+    """
     confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == targets
-    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    draw = np.random.default_rng(seed)
+    errors = [
+        _binned_error(
+            confidence, (draw.random(len(confidence)) < confidence).astype(np.float64), bins
+        )
+        for _ in range(draws)
+    ]
+    return float(np.mean(errors))
+
+
+def reliability(
+    probabilities: NDArray[np.float32], targets: NDArray[np.int64], *, bins: int = 10
+) -> list[tuple[float, float, int]]:
+    """(mean confidence, share right, examples) of each bin of equal mass."""
+    confidence = probabilities.max(1)
+    right = (probabilities.argmax(1) == targets).astype(np.float64)
+    return [
+        (float(confidence[part].mean()), float(right[part].mean()), len(part))
+        for part in np.array_split(np.argsort(confidence, kind="stable"), bins)
+        if len(part)
+    ]
+
+
+def _binned_error(confidence: NDArray[np.float32], right: NDArray[np.float64], bins: int) -> float:
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
     return float(
         sum(
-            abs(right[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean()
-            for b in np.unique(bin_of)
+            abs(right[part].mean() - confidence[part].mean()) * len(part)
+            for part in parts
+            if len(part)
         )
+        / max(len(confidence), 1)
     )

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ class Example:
     urgency: str
     language: str | None = None
     secondary: tuple[str, ...] = ()
-    group: str = ""  # examples of one group (a ticket) are never in two parts; "": on its own
+    group: str = ""  # examples of one group (a requester) are never in two parts; "": on its own
+    at: datetime | None = None  # when the mail was received
 
     @property
     def text_hash(self) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from email import message_from_string
 from email.header import Header
 from email.policy import default
@@ -136,10 +137,15 @@ def classify(
     classifier: Annotated[
         Path | None, typer.Option("--classifier", help="A version's folder; else the active one.")
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say which sentences or words decided; many times slower."),
+    ] = False,
     config: Config = None,
 ) -> None:
     """JSON lines in, JSON lines with cause and urgency out. Example: odzew classify cases.jsonl"""
     from models.registry import default_folder
+    from triage.evidence import explain as evidence_of
     from triage.triager import Triager
 
     folder = classifier or _active_folder(config)
@@ -149,11 +155,18 @@ def classify(
     shown = errors.is_terminal and len(batches) > 1
     for batch in track(batches, "classifying", console=errors, disable=not shown):
         good = [case for case in batch if "error" not in case]
-        results = iter(
-            triager.triage([(str(c.get("subject") or ""), str(c.get("body") or "")) for c in good])
-        )
+        results = iter(triager.triage([_subject_and_body(case) for case in good]))
         failed = failed or len(good) < len(batch)
-        print_json(case if "error" in case else _classified(case, next(results)) for case in batch)
+        print_json(
+            case
+            if "error" in case
+            else _classified(
+                case,
+                next(results),
+                evidence_of(triager, *_subject_and_body(case)) if explain else (),
+            )
+            for case in batch
+        )
     if failed:
         sys.exit(1)
 
@@ -195,21 +208,27 @@ def _case(number: int, line: bytes) -> dict[str, Any]:
     return {"id": None} | case
 
 
-def _classified(case: dict[str, Any], result: Any) -> dict[str, Any]:
+def _subject_and_body(case: dict[str, Any]) -> tuple[str, str]:
+    return str(case.get("subject") or ""), str(case.get("body") or "")
+
+
+def _classified(case: dict[str, Any], result: Any, evidence: Iterable[Any]) -> dict[str, Any]:
     from triage.entities import extract
 
     passed = {key: value for key, value in case.items() if key not in ("subject", "body")}
-    text = f"{case.get('subject') or ''}\n{case.get('body') or ''}"
+    text = "\n".join(_subject_and_body(case))
     return passed | {
         "cause": result.cause,
         "cause_confidence": round(result.cause_confidence, 6),
         "urgency": result.urgency,
         "urgency_confidence": round(result.urgency_confidence, 6),
         "needs_review": result.needs_review,
+        "level": result.level,
         "secondary": list(result.secondary),
         "causes": dict(result.causes),
         "urgencies": dict(result.urgencies),
-        "evidence": [],
+        "evidence": [asdict(part) for part in evidence],
+        "facts": [asdict(fact) for fact in result.facts],
         "entities": extract(text).as_json(),
         "classifier": result.classifier,
     }

@@ -22,6 +22,9 @@ class LabelledText:
     urgency: str
     language: str | None
     labelled_at: datetime
+    received_at: datetime
+    requester_addr: str
+    requester_name: str
 
 
 def add_label(
@@ -77,8 +80,9 @@ def labels_for_training(session: Session) -> Sequence[LabelledText]:
         .group_by(col(InboundMessage.ticket_id))
     )
     rows = session.exec(
-        select(Label, InboundMessage)
+        select(Label, InboundMessage, Ticket)
         .join(InboundMessage, col(InboundMessage.ticket_id) == Label.ticket_id)
+        .join(Ticket, col(Ticket.id) == Label.ticket_id)
         .where(col(Label.id).in_(newest), col(InboundMessage.id).in_(first))
         .order_by(col(Label.ticket_id))
     )
@@ -91,6 +95,15 @@ def labels_for_training(session: Session) -> Sequence[LabelledText]:
             urgency=label.urgency,
             language=message.language,
             labelled_at=label.created_at,
+            received_at=message.received_at,
+            requester_addr=ticket.requester_addr,
+            requester_name=ticket.requester_name,
         )
-        for label, message in rows
+        for label, message, ticket in rows
     ]
+
+
+def labelled_tickets(session: Session) -> Sequence[Ticket]:
+    """The tickets that have a label."""
+    labelled = select(Label.ticket_id)
+    return session.exec(select(Ticket).where(col(Ticket.id).in_(labelled))).all()

@@ -261,6 +261,7 @@ class Prediction(SQLModel, table=True):
     urgency: str
     urgency_confidence: float
     needs_review: bool
+    level: str = Field(default="preselect", description="suggest, preselect or automatic")
     causes: dict[str, float] = Field(sa_type=JSON)
     urgencies: dict[str, float] = Field(sa_type=JSON)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
@@ -343,6 +344,7 @@ class ClassifierVersion(SQLModel, table=True):
     report: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     promoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    override_reason: str = Field(default="", description="why it was promoted against the gate")
 
 
 class Person(SQLModel, table=True):

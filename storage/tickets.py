@@ -109,6 +109,17 @@ def texts_to_classify(session: Session, tickets: Sequence[Ticket]) -> dict[int, 
     return {message.ticket_id: message for message in messages if message.ticket_id is not None}
 
 
+def open_to_label(session: Session, *, limit: int) -> Sequence[Ticket]:
+    """The newest open tickets that nobody has labelled."""
+    labelled = select(Label.ticket_id)
+    return session.exec(
+        select(Ticket)
+        .where(col(Ticket.status).in_(OPEN), col(Ticket.id).not_in(labelled))
+        .order_by(col(Ticket.id).desc())
+        .limit(limit)
+    ).all()
+
+
 @dataclass(frozen=True)
 class QueueFilter:
     """What a person wants to see of the queue; None: everything."""

@@ -78,6 +78,8 @@ def show_ticket(visit: SignedIn, reference: str) -> Response:
         messages=_messages(visit, ticket.id),
         prediction=prediction,
         label=label,
+        # Where the classifier is not sure nothing is chosen for the person (triage.decision.Level).
+        is_chosen=label is not None or prediction is None or prediction.level != "suggest",
         likely=[option for option in causes if (option.probability or 0) >= LIKELY],
         unlikely=[option for option in causes if (option.probability or 0) < LIKELY],
         urgencies=_urgency_options(ticket, prediction),

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from config.checkpoint import checkpoint
 from config.errors import OdzewError
-from models.registry import active_folder, default_folder
+from config.taxonomy import Taxonomy
+from models.artifact import verify
+from models.registry import active_folder, default_folder, require_known_causes
 from storage.database import Session, open_session
 from storage.tables import Prediction, Ticket
 from storage.tickets import (
@@ -24,6 +26,7 @@ from storage.work import claim, keep_lease
 from triage.clock import deadlines, priority
 from triage.triager import Triage, Triager
 from worker.context import Context
+from worker.fast_triager import with_fast_encoder
 from worker.loop import work_through
 
 log = logging.getLogger(__name__)
@@ -34,24 +37,41 @@ BATCH = 64
 class ActiveTriager:
     """The classifier that is active now; promoting another takes effect at the next batch."""
 
-    def __init__(self, storage: Path) -> None:
+    def __init__(self, storage: Path, taxonomy: Taxonomy) -> None:
         self._storage = storage
+        self._taxonomy = taxonomy
         self._folder: Path | None = None
         self._triager: Triager | None = None
 
     def get(self, session: Session) -> Triager | None:
-        """The active triager, or None where there is no usable one; why is in the log, once."""
+        """The active triager, or None where there is no usable one; why is in the log, once.
+
+        A version that cannot be used, because its file was altered, its cause left the taxonomy or
+        an upgrade brought another encoder, is stood in for by the shipped one.
+        """
         folder = active_folder(session, self._storage)
         session.commit()
         if folder != self._folder:
             self._triager = None
             if folder is not None:
-                try:
-                    self._triager = Triager.load(folder, encoder_folder=default_folder())
-                except OdzewError as error:
-                    log.error("classifier cannot be used", extra={"problem": str(error)})
+                shipped = default_folder()
+                self._triager = self._loaded(folder)
+                if self._triager is None and folder != shipped:
+                    self._triager = self._loaded(shipped)
             self._folder = folder
         return self._triager
+
+    def _loaded(self, folder: Path) -> Triager | None:
+        try:
+            # Files may have been altered since the promotion, by a disk or by a hand.
+            verify(folder)
+            triager = Triager.load(folder, encoder_folder=default_folder())
+            classifier = triager.classifier
+            require_known_causes(classifier.cause.labels, self._taxonomy, classifier.version)
+            return with_fast_encoder(triager, self._storage / "classifiers" / "fast")
+        except OdzewError as error:
+            log.error("classifier cannot be used", extra={"problem": str(error)})
+            return None
 
 
 def assign(context: Context, active: ActiveTriager) -> int:
@@ -105,6 +125,7 @@ def _apply(context: Context, session: Session, ticket: Ticket, result: Triage) -
         urgency=result.urgency,
         urgency_confidence=result.urgency_confidence,
         needs_review=result.needs_review,
+        level=result.level,
         causes=dict(result.causes),
         urgencies=dict(result.urgencies),
     )

@@ -62,9 +62,10 @@ def build_steps(
         for mailbox in context.settings.mailboxes
         if "pull" in only
     ]
+    active = ActiveTriager(context.settings.storage.path, context.taxonomy)
     others = [
         Step("ingest", partial(ingest, context, parser), 1),
-        Step("assign", partial(assign, context, ActiveTriager(context.settings.storage.path)), 1),
+        Step("assign", partial(assign, context, active), 1),
         Step("assign priorities", partial(refresh_priorities, context), 600, again_at_once=False),
         Step("deliver", partial(deliver, context), 1, idle_proves_nothing=True),
         Step("retrain", partial(retrain, context), 600, again_at_once=False),

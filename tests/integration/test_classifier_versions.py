@@ -1,7 +1,5 @@
 """Versions of the classifier: trained from labels, promoted, rolled back; one is active."""
 
-import json
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,36 +17,16 @@ from models.registry import (
     register,
     roll_back,
 )
-from models.retraining import SHIPPED_EXAMPLES, new_labels, retrain
 from storage.classifiers import active_version, all_versions
 from storage.database import open_session
-from storage.labels import add_label, labels_for_training
+from storage.labels import add_label
 from storage.tables import Prediction, RawMessage, Ticket
-from storage.tickets import latest_prediction
 from tests.factories import a_mail, in_the_ledger
 from triage.classifier import Classifier
 from worker.assign import ActiveTriager, assign
 from worker.context import known_addresses
 from worker.ingest import ingest
 from worker.parser_process import ParserProcess
-
-PER_CAUSE = 12
-
-
-@pytest.fixture(scope="module")
-def few_examples(tmp_path_factory) -> Path:
-    """A dozen mails of each cause: enough to train, quick to read."""
-    folder = tmp_path_factory.mktemp("examples")
-    seen: Counter[str] = Counter()
-    lines = []
-    for file in sorted(SHIPPED_EXAMPLES.glob("*.jsonl")):
-        for line in file.read_text("utf-8").splitlines():
-            cause = json.loads(line)["cause"]
-            seen[cause] += 1
-            if seen[cause] <= PER_CAUSE:
-                lines.append(line)
-    (folder / "few.jsonl").write_text("\n".join(lines), "utf-8")
-    return folder
 
 
 @pytest.fixture
@@ -68,51 +46,12 @@ def tickets_from(context, *mails) -> list[int]:
         return [session.get(RawMessage, row.id).ticket_id for row in rows]
 
 
-def states(session) -> dict[str, str]:
-    return {version.version: version.state for version in all_versions(session)}
-
-
 def test_the_shipped_version_is_active_from_the_start_and_registered_once(session, now):
     ensure_default(session, now=now)
     ensure_default(session, now=now)
     [only] = all_versions(session)
     assert (only.state, only.shipped) == ("active", True)
     assert folder_of(only, Path("anywhere")) == default_folder()
-
-
-def test_labels_become_a_candidate_that_is_promoted_and_rolled_back(context, few_examples):
-    storage, clock = context.settings.storage.path, context.clock
-    [first] = tickets_from(context, a_mail(text="Zamiast czajnika przyszedł toster."))
-    with open_session(context.engine) as session:
-        ensure_default(session, now=clock())
-        default = active_version(session).version
-        assert new_labels(session) == 0
-        ticket = session.get(Ticket, first)
-        add_label(
-            session, ticket, cause="wrong_item", urgency="normal", author="anna", source="person"
-        )
-        session.commit()
-        assert new_labels(session) == 1
-
-        candidate = retrain(session, storage, now=clock(), shipped=few_examples)
-        assert states(session) == {default: "active", candidate.version: "candidate"}
-        assert candidate.report["examples"] == PER_CAUSE * 13 + 1
-        assert new_labels(session) == 0
-
-        triager = ActiveTriager(storage)
-        [second] = tickets_from(context, a_mail(text="Paczka utknęła w sortowni od tygodnia."))
-        assign(context, triager)
-        assert latest_prediction(session, second).classifier == default
-
-        promote(session, candidate.version, storage, now=clock())
-        assert states(session) == {default: "retired", candidate.version: "active"}
-        [third] = tickets_from(context, a_mail(text="Proszę o fakturę do zamówienia 7781."))
-        assign(context, triager)  # the same object: no restart
-        assert latest_prediction(session, third).classifier == candidate.version
-
-        roll_back(session, storage, now=clock())
-        assert states(session) == {default: "active", candidate.version: "retired"}
-        assert [row.cause for row in labels_for_training(session)] == ["wrong_item"]
 
 
 def test_a_person_keeps_the_last_word_over_a_later_prediction(context):
@@ -122,7 +61,7 @@ def test_a_person_keeps_the_last_word_over_a_later_prediction(context):
         ticket = session.get(Ticket, number)
         add_label(session, ticket, cause="question", urgency="low", author="anna", source="person")
         session.commit()
-    assign(context, ActiveTriager(context.settings.storage.path))
+    assign(context, ActiveTriager(context.settings.storage.path, context.taxonomy))
     with open_session(context.engine) as session:
         ticket = session.get(Ticket, number)
         assert (ticket.cause, ticket.urgency, ticket.needs_review) == ("question", "low", False)
@@ -132,7 +71,7 @@ def test_a_person_keeps_the_last_word_over_a_later_prediction(context):
 def test_without_a_classifier_people_decide_and_it_is_made_good_later(context):
     """D-P8: the ticket is whole; a version that is promoted later reads it."""
     [number] = tickets_from(context, a_mail(text="Wazon przyszedł stłuczony."))
-    triager = ActiveTriager(context.settings.storage.path)
+    triager = ActiveTriager(context.settings.storage.path, context.taxonomy)
     assign(context, triager)
     with open_session(context.engine) as session:
         ticket = session.get(Ticket, number)

@@ -22,6 +22,7 @@ def a_classifier(version: str = "20260302-1") -> Classifier:
         cause=head("question", "other"),
         urgency=head("low", "critical"),
         thresholds={"question": 0.5, "other": 1.0},
+        preselect={"question": 0.5, "other": 1.0},
     )
 
 

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from models.calibration import best_temperature, calibration_error, log_loss, thresholds
+from models.calibration import (
+    best_temperature,
+    calibration_error,
+    coverage_curve,
+    critical_from,
+    log_loss,
+    perfect_error,
+    reliability,
+    thresholds,
+)
 from triage.classifier import softmax
 
 
@@ -40,7 +49,7 @@ def test_a_threshold_lies_where_precision_is_reached():
     scores, targets = of_one_cause(
         [0.99 - n * 0.005 for n in range(60)], [n < 40 for n in range(60)]
     )
-    found = thresholds(scores, targets, ("a", "b"))["a"]
+    found = thresholds(scores, targets, ("a", "b"), precision=0.9)["a"]
     kept = scores[:, 0] >= found
     assert (targets[kept] == 0).mean() >= 0.9
     assert kept.sum() >= 38
@@ -48,9 +57,43 @@ def test_a_threshold_lies_where_precision_is_reached():
 
 def test_a_cause_that_is_never_right_enough_always_needs_a_person():
     scores, targets = of_one_cause([0.9, 0.8, 0.7] * 10, [True, False, False] * 10)
-    assert thresholds(scores, targets, ("a", "b")) == {"a": 1.0, "b": 1.0}
+    assert thresholds(scores, targets, ("a", "b"), precision=0.9) == {"a": 1.0, "b": 1.0}
 
 
 def test_a_few_lucky_guesses_do_not_make_a_low_threshold():
     scores, targets = of_one_cause([0.9, 0.6, 0.6, 0.6], [True, False, False, False])
-    assert thresholds(scores, targets, ("a", "b"))["a"] == 1.0
+    assert thresholds(scores, targets, ("a", "b"), precision=0.9)["a"] == 1.0
+
+
+def test_a_perfect_classifier_shows_the_error_of_chance_alone():
+    logits, targets = drawn(1.0, 1000)
+    scores = softmax(logits)
+    assert calibration_error(scores, targets) == pytest.approx(perfect_error(scores), abs=0.012)
+    assert perfect_error(scores[:50]) > perfect_error(scores)
+
+
+def test_the_coverage_curve_goes_from_the_surest_to_all():
+    scores, targets = of_one_cause([0.6, 0.9, 0.8], [False, True, True])
+    threshold, share, precision = coverage_curve(scores, targets)
+    assert threshold.round(2).tolist() == [0.9, 0.8, 0.6]
+    assert share.round(2).tolist() == [0.33, 0.67, 1.0]
+    assert precision.round(2).tolist() == [1.0, 1.0, 0.67]
+
+
+def test_reliability_has_bins_of_equal_mass():
+    logits, targets = drawn(1.0, 1000)
+    bins = reliability(softmax(logits), targets)
+    assert [count for _, _, count in bins] == [100] * 10
+    assert all(abs(confidence - right) < 0.15 for confidence, right, _ in bins)
+
+
+def test_critical_mails_are_found_at_the_chosen_probability():
+    scores = np.linspace(0, 1, 200, dtype=np.float32)
+    critical = scores > 0.35
+    limit = critical_from(scores, critical)
+    assert (scores[critical] >= limit).mean() >= 0.95
+    assert critical_from(scores, np.zeros(200, np.bool_)) == 1.0
+
+
+def test_a_hopeless_classifier_does_not_call_everything_critical():
+    assert critical_from(np.zeros(20, np.float32), np.ones(20, np.bool_)) >= 0.19

@@ -18,10 +18,12 @@ def a_separable_set(n: int = 90) -> tuple[np.ndarray, np.ndarray]:
 
 def accuracy_out_of_fold(embeddings, targets) -> float:
     def train(chosen):
-        mean = embeddings[chosen].mean(0)
-        return train_head(embeddings[chosen], targets[chosen], LABELS, mean=mean), mean
+        return train_head(embeddings[chosen], targets[chosen], LABELS, mean=mean)
 
-    logits = out_of_fold_logits(embeddings, np.arange(len(targets)) // 3 % 5, train)
+    mean = embeddings.mean(0)
+    logits = out_of_fold_logits(
+        embeddings - mean, np.arange(len(targets)) // 3 % 5, train, labels=3
+    )
     return float((logits.argmax(1) == targets).mean())
 
 
@@ -49,9 +51,39 @@ def test_a_label_without_examples_is_never_predicted():
     assert 2 not in head.logits(embeddings[only] - embeddings[only].mean(0)).argmax(1)
 
 
-def test_nothing_to_train_on_is_refused():
-    with pytest.raises(ValueError, match="no examples"):
-        out_of_fold_logits(np.empty((0, 4), np.float32), np.empty(0, np.int64), lambda _: None)
+def test_what_is_in_no_fold_is_always_trained_on():
+    embeddings, targets = a_separable_set(60)
+    parts = np.where(np.arange(60) < 30, -1, np.arange(60) % 5)
+    counts = []
+
+    def train(chosen):
+        counts.append((int(chosen[:30].sum()), int(chosen.sum())))
+        return train_head(embeddings[chosen], targets[chosen], LABELS, mean=embeddings.mean(0))
+
+    logits = out_of_fold_logits(embeddings - embeddings.mean(0), parts, train, labels=3)
+    assert counts == [(30, 54)] * 5
+    assert not logits[:30].any()
+    assert logits[30:].any(1).all()
+
+
+def test_a_weighty_example_pulls_the_head_to_its_label():
+    embeddings = np.array([[1, 0]] * 10 + [[1, 0]], np.float32)
+    targets = np.array([0] * 10 + [1])
+
+    def chance(weight: float) -> float:
+        weights = np.array([1.0] * 10 + [weight])
+        head = train_head(
+            embeddings,
+            targets,
+            ("a", "b"),
+            mean=np.zeros(2, np.float32),
+            weights=weights,
+            balance=0,
+        )
+        return float(head.probabilities(embeddings[:1])[0, 1])
+
+    assert chance(1) == pytest.approx(1 / 11, abs=0.02)
+    assert chance(10) == pytest.approx(0.5, abs=0.02)
 
 
 @dataclass
