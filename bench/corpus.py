@@ -1,0 +1,90 @@
+"""``python -m bench.corpus``: what the corpus holds, how alike its mails are, how sure its labels.
+
+Counts by part; pairs of mails that share too many word triples, within and across the parts; and
+the agreement of a second labelling that was made without seeing the first
+(``models/data/second-labels.jsonl`` has both as they were), as share and as Cohen's kappa (1960).
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from models.corpus import DATA, Part, corpus
+from models.dataset import CAUSES, URGENCIES, Example
+from models.similarity import near_duplicates
+
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+SECOND = DATA / "second-labels.jsonl"
+LEAST_SHOWN = 0.25
+
+
+def main() -> None:
+    console = Console()
+    parts = {part: corpus(part) for part in PARTS}
+    console.print(counts(parts))
+    everything = [(part, example) for part, examples in parts.items() for example in examples]
+    pairs = near_duplicates([example.text for _, example in everything], least=LEAST_SHOWN)
+    console.print(
+        f"{len(everything)} mails; pairs that share at least a quarter of their word triples: "
+        f"{len(pairs)}"
+    )
+    for one, two, similarity in pairs[:20]:
+        (first_part, first), (second_part, second) = everything[one], everything[two]
+        across = "" if first_part == second_part else f"  ACROSS {first_part} and {second_part}"
+        console.print(
+            f"  {similarity:.2f}  {first.id} {second.id}{across}", markup=False, highlight=False
+        )
+    if SECOND.exists():
+        console.print(agreement(SECOND))
+
+
+def counts(parts: dict[Part, tuple[Example, ...]]) -> Table:
+    table = Table(title="Mails by part", title_justify="left")
+    table.add_column("")
+    for part in parts:
+        table.add_column(part, justify="right")
+    table.add_column("all", justify="right")
+    rows: list[tuple[str, list[int]]] = [("mails", [len(rows) for rows in parts.values()])]
+    for label, values in (
+        ("cause", CAUSES),
+        ("urgency", URGENCIES),
+        ("language", ("pl", "en", "de", "cs", "uk")),
+    ):
+        for value in values:
+            rows.append(
+                (
+                    f"{label} {value}",
+                    [sum(getattr(e, label) == value for e in rows) for rows in parts.values()],
+                )
+            )
+    for name, numbers in rows:
+        table.add_row(name, *map(str, numbers), str(sum(numbers)))
+    return table
+
+
+def agreement(path: Path) -> Table:
+    """How often two labellers said the same, before anybody compared them."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    table = Table(title=f"Second labelling of {len(rows)} mails", title_justify="left")
+    for column in ("label", "same", "kappa", "differences (first / second)"):
+        table.add_column(column)
+    for label in ("cause", "urgency"):
+        pairs = [(row[f"first_{label}"], row[label]) for row in rows]
+        same = sum(one == two for one, two in pairs) / len(pairs)
+        ones, twos = (Counter(values) for values in zip(*pairs, strict=True))
+        chance = sum(ones[value] * twos[value] for value in ones) / len(pairs) ** 2
+        differences = Counter(pair for pair in pairs if pair[0] != pair[1]).most_common(6)
+        table.add_row(
+            label,
+            f"{same:.3f}",
+            f"{(same - chance) / (1 - chance):.3f}",
+            ", ".join(f"{one} / {two} {count}" for (one, two), count in differences),
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
