@@ -49,10 +49,10 @@ def calibration_and_check() -> tuple[list[str], list[str]]:
 
 def _proven(triager: Triager, cache: Path) -> FastEncoder:
     """The fastest encoder that leads to the same decisions; raises FastEncoderUnavailable."""
-    if find_spec("openvino") is None:
-        raise FastEncoderUnavailable("the extra is not installed")
     if triager.encoder.model.device.type != "cpu":
         raise FastEncoderUnavailable("torch has a graphics card here")
+    if find_spec("openvino") is None:
+        raise FastEncoderUnavailable("openvino is not installed")
     calibration, check = calibration_and_check()
     problems = []
     for precision in _PRECISIONS:
