@@ -398,17 +398,17 @@ def test_the_worker_trains_in_a_process_of_its_own_and_never_promotes(context, s
     assert retrain_step(context) == 0  # nothing new since
 
 
-@pytest.mark.parametrize("passes", [True, False])
-def test_the_shop_may_let_what_passes_the_gate_be_promoted(context, session, monkeypatch, passes):
-    a_shop_with_labels(session, 24)
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("honest", [True, False])
+def test_the_shop_may_let_what_passes_the_gate_be_promoted(context, session, honest):
+    for number, example in enumerate(corpus("validation")[:100]):
+        cause, urgency = (example.cause, example.urgency) if honest else ("other", "low")
+        labelled(session, example.text, cause, urgency=urgency, day=number)
     context = set_up(context, retrain_after=24, promote=True)
-    verdict = () if passes else ("it is worse",)
-    # What the gate says is tested by itself; here, what is done about it.
-    monkeypatch.setattr("models.registry.gate", lambda *_: verdict)
     default = active_version(session).version
     assert retrain_step(context) == 1
     session.expire_all()
-    assert (active_version(session).version != default) == passes
+    assert (active_version(session).version != default) == honest
 
 
 def test_a_file_that_was_altered_after_the_promotion_is_not_used(session, context):
