@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -156,14 +157,32 @@ def _becoming(folder: Path) -> Iterator[Path]:
     try:
         fresh.mkdir()
         yield fresh
-        for path in [*fresh.iterdir(), fresh]:
-            _sync(path)
-        if folder.exists():
-            folder.rename(replaced)
-        fresh.rename(folder)
-        _sync(folder.parent)
+        take_place(fresh, folder, replaced)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def take_place(fresh: Path, folder: Path, replaced: Path | None = None) -> None:
+    """Give a finished folder its name, after everything in it is on the disk.
+
+    replaced: where a folder goes that has this name already.
+    """
+    for path in [*fresh.iterdir(), fresh]:
+        _sync(path)
+    if replaced is not None and folder.exists():
+        folder.rename(replaced)
+    fresh.rename(folder)
+    _sync(folder.parent)
+
+
+def sweep(classifiers: Path, *, older_than: float = 24 * 3600) -> None:
+    """Remove the scratch folders of trainings and imports that were killed.
+
+    older_than: seconds; a younger one may belong to a process that is at work.
+    """
+    for left in [*classifiers.glob(".*"), *classifiers.glob("cache/encoder-*")]:
+        if left.is_dir() and time.time() - left.stat().st_mtime > older_than:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

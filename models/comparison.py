@@ -1,7 +1,7 @@
 """A candidate beside the active version: on the frozen test part and on the shop's own labels."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -76,15 +76,23 @@ def compare(
     own = {"candidate": predict(candidate, held_out.embeddings, held_out.examples)}
     late = held_out.chosen(recent)
     lately = {"candidate": predict(candidate, late.embeddings, late.examples)}
-    active = _active(active_row, storage, held_out, candidate.encoder_hash)
-    if active is not None:
-        classifier, theirs = active
+    test_hash = dataset_hash(test.examples)
+    active = _active(active_row, storage, candidate.encoder_hash)
+    if active_row is not None and active is not None:
+        classifier, embedded = active
+        if active_row.report.get("test_hash") != test_hash:
+            # An upgrade has brought another test part: its old figures compare to nothing.
+            seen = embedded(test)
+            frozen = evaluate(predict(classifier, seen.embeddings, seen.examples)).as_json()
+            active_row.report = active_row.report | frozen | {"test_hash": test_hash}
+            session.commit()
+        theirs = embedded(held_out)
         own["active"] = predict(classifier, theirs.embeddings, theirs.examples)
         late = theirs.chosen(recent)
         lately["active"] = predict(classifier, late.embeddings, late.examples)
     return Comparison(
         frozen=evaluate(predict(candidate, test.embeddings, test.examples)),
-        test_hash=dataset_hash(test.examples),
+        test_hash=test_hash,
         held_out=tuple(example.id for example in held_out.examples),
         beside="" if active_row is None else active_row.version,
         own={who: evaluate(p) for who, p in own.items() if len(p.causes)},
@@ -93,27 +101,27 @@ def compare(
 
 
 def _active(
-    version: ClassifierVersion | None, storage: Path, held_out: Material, hash: str
-) -> tuple[Classifier, Material] | None:
-    """The active classifier with the held-out examples as its encoder sees them."""
+    version: ClassifierVersion | None, storage: Path, encoder_hash_here: str
+) -> tuple[Classifier, Callable[[Material], Material]] | None:
+    """The active classifier, and what embeds material as its own encoder does."""
     if version is None:
         return None
     folder = folder_of(version, storage)
     try:
         classifier = Classifier.load(folder)
-        if classifier.encoder_hash == hash:
-            return classifier, held_out
+        if classifier.encoder_hash == encoder_hash_here:
+            return classifier, lambda examples: examples
         own = (folder / "encoder.json").exists()
         source = folder if own else default_folder()
         if encoder_hash(source) != classifier.encoder_hash:
             return None
         encoder = Encoder.load(source, precision="fp32")
-        cache = storage / "classifiers" / "cache"
-        return classifier, material(held_out.examples, encoder, cache=cache)
     except OdzewError as error:
         # A damaged active version is no reason not to train the one that may replace it.
         log.error("classifier cannot be used", extra={"problem": str(error)})
         return None
+    cache = storage / "classifiers" / "cache"
+    return classifier, lambda seen: material(seen.examples, encoder, shipped=source, cache=cache)
 
 
 def frozen_metrics(folder: Path, shipped: Path) -> dict[str, Any]:

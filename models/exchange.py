@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from config.errors import PermanentError
-from models.artifact import MANIFEST, read_manifest, verify
+from models.artifact import MANIFEST, read_manifest, take_place, verify
 from models.comparison import frozen_metrics
 from models.registry import folder_of, known_version, register
 from storage.classifiers import find_version
@@ -76,7 +76,7 @@ def import_version(session: Session, file: Path, storage: Path, encoder: Path) -
         # Its own figures are a stranger's claim: the gate goes by what is measured here.
         figures = frozen_metrics(scratch, encoder)
         scratch.chmod(0o755)  # as other versions: the worker may be another user
-        scratch.rename(classifiers / name)
+        take_place(scratch, classifiers / name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return register(session, classifiers / name, report=figures)

@@ -59,14 +59,17 @@ def fine_tune(
     causes: tuple[str, ...],
     urgencies: tuple[str, ...],
     recipe: Recipe = Recipe(),
+    teacher: tuple[np.ndarray, np.ndarray] | None = None,
     checkpoint: Path | None = None,
     on_progress: Progress | None = None,
 ) -> tuple[Head, Head]:
     """Train the encoder's layers in place, and return the heads of cause and urgency.
 
-    encoder: loaded with 32 bits. checkpoint: a file written after each epoch, from which a run that
-    was stopped goes on; it is removed at the end. The same arguments on the same machine give the
-    same weights.
+    encoder: loaded with 32 bits. teacher: what another classifier says of the examples, as
+    probabilities of shape (n, causes) and (n, urgencies); half of each target then comes from it
+    (distillation: Hinton et al. 2015). checkpoint: a file written after each epoch, from which a
+    run that was stopped goes on; it is removed at the end; not with a teacher. The same arguments
+    on the same machine give the same weights.
     """
     import torch
 
@@ -75,6 +78,8 @@ def fine_tune(
     torch.set_flush_denormal(True)
     torch.manual_seed(recipe.seed)
     training = _Training(encoder, examples, causes, urgencies, recipe)
+    if teacher is not None:
+        training.follow(*teacher)
     key = run_key(encoder, examples, recipe)
     done = 0 if checkpoint is None else training.resume(checkpoint, key)
     encoder.model.train()
@@ -149,6 +154,12 @@ class _Training:
         self.half = torch.autocast(
             device.type, torch.bfloat16, enabled=best_precision(device) == "bf16"
         )
+
+    def follow(self, cause: np.ndarray, urgency: np.ndarray) -> None:
+        import torch
+
+        for targets, said in ((self.cause_targets, cause), (self.urgency_targets, urgency)):
+            targets.lerp_(torch.from_numpy(said).to(targets), 0.5)
 
     def run_epoch(self, epoch: int, on_progress: Progress | None) -> None:
         rng = random.Random(f"{self.recipe.seed} {epoch}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from config.errors import PermanentError
-from models.artifact import write
+from models.artifact import sweep, write
 from models.building import Material, train
 from models.comparison import compare
 from models.corpus import corpus, material
@@ -90,6 +90,7 @@ def retrain(
     classifiers = storage / "classifiers"
     cache = classifiers / "cache"
     cache.mkdir(parents=True, exist_ok=True)
+    sweep(classifiers)
     causes = learnable(pool, known)
     learn = tuple(example for example in pool.learn if example.cause in causes)
     # A cause that the shop has given up is nobody's fault any more.

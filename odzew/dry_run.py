@@ -39,6 +39,7 @@ def decision_for(content: bytes, settings: Settings) -> dict[str, Any]:
     )
     facts = Circumstances(
         mail_reason=message.no_ack_reason if opens_ticket else _reason(message.no_ack_reason),
+        sender_addr=message.from_addr,
         requester_addr=complaint.requester_addr,
         requester_status=complaint.requester_status,
         received_at=now,
@@ -47,6 +48,7 @@ def decision_for(content: bytes, settings: Settings) -> dict[str, Any]:
         can_send=True,
         suppressed=False,
         same_mail_before=False,
+        just_written_to=False,
         recent_to_address=0,
         recent_to_domain=0,
         recent_from_mailbox=0,

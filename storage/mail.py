@@ -110,6 +110,50 @@ def message_with_fingerprint(session: Session, fingerprint: str) -> InboundMessa
     ).first()
 
 
+def same_words_before(
+    session: Session, requester_addr: str, text: str, *, since: datetime
+) -> Ticket | None:
+    """The newest ticket of a requester that a mail with this very text opened or joined."""
+    return session.exec(
+        select(Ticket)
+        .join(InboundMessage, col(InboundMessage.ticket_id) == Ticket.id)
+        .where(
+            Ticket.requester_addr == requester_addr,
+            InboundMessage.kind == "person",
+            InboundMessage.text == text,
+            col(InboundMessage.received_at) >= since,
+        )
+        .order_by(col(Ticket.id).desc())
+        .limit(1)
+    ).first()
+
+
+def newest_of_requester(
+    session: Session, requester_addr: str, subject: str, *, since: datetime
+) -> Ticket | None:
+    """The newest ticket of a requester with this subject, received since a moment."""
+    return session.exec(
+        select(Ticket)
+        .where(
+            Ticket.requester_addr == requester_addr,
+            Ticket.subject == subject,
+            col(Ticket.received_at) >= since,
+        )
+        .order_by(col(Ticket.id).desc())
+        .limit(1)
+    ).first()
+
+
+def opening_message(session: Session, ticket_id: int) -> RawMessage | None:
+    """The ledger row of the mail that opened a ticket."""
+    return session.exec(
+        select(RawMessage)
+        .where(RawMessage.ticket_id == ticket_id, col(RawMessage.sha256).is_not(None))
+        .order_by(col(RawMessage.id))
+        .limit(1)
+    ).first()
+
+
 def ticket_of_message_ids(session: Session, message_ids: Iterable[str]) -> int | None:
     """The ticket to which a message with one of these ids belongs, sent or received by us.
 

@@ -220,6 +220,12 @@ class Ticket(WorkColumns, table=True):
     classifier: str | None = Field(default=None, description="version that classified it")
     acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     acknowledgement_reason: str = Field(description="rule and sentence: why (not) acknowledged")
+    acknowledgement_wanted_at: datetime | None = Field(
+        default=None,
+        sa_type=UtcDateTime,
+        index=True,
+        description="a person has confirmed the address; the worker has yet to act on it",
+    )
     related_ticket_id: int | None = Field(
         default=None, sa_column=Column(ForeignKey("ticket.id"), nullable=True)
     )

@@ -87,6 +87,28 @@ def latest_prediction(session: Session, ticket_id: int) -> Prediction | None:
     ).first()
 
 
+def confirm_requester(
+    session: Session, ticket: Ticket, address: str, *, actor: str, now: datetime
+) -> None:
+    """A person says whose ticket it is; the worker then acknowledges it, if nothing forbids it."""
+    before, ticket.requester_addr = ticket.requester_addr, address
+    ticket.requester_status = "known"
+    ticket.acknowledgement_wanted_at = now
+    session.add(ticket)
+    add_event(session, ticket, "requester_confirmed", actor=actor, changed=before != address)
+
+
+def with_confirmed_requester(session: Session, *, limit: int) -> Sequence[Ticket]:
+    """Tickets whose acknowledgement a person has released."""
+    return session.exec(
+        select(Ticket)
+        .where(col(Ticket.acknowledgement_wanted_at).is_not(None))
+        .order_by(col(Ticket.acknowledgement_wanted_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
 def set_status(
     session: Session, ticket: Ticket, status: str, *, actor: str = "", now: datetime
 ) -> None:

@@ -4,6 +4,9 @@ A separator ("-----Original Message-----", "---------- Wiadomość przekazana da
 copied header, a line such as "W dniu 2.03.2026 o 10:00 Jan <jan@example.com> napisał(a):", or the
 "reply above this line" of a help desk. Recognised by the form of lines and by ``mail_words``; each
 line is looked at a bounded number of times.
+
+A sentence of the customer may have the same form. So a line counts as an attribution only where it
+names a sender as programs do, or quoted lines follow, or the mail is known to answer another.
 """
 
 import re
@@ -16,6 +19,7 @@ from triage.mail_words import (
     ABOVE,
     ATTRIBUTION_STARTS,
     FORWARD_TITLES,
+    NO_DISPLAY_NAMES,
     ORIGINAL_TITLES,
     PREVIOUS_TITLES,
     REPLY_ABOVE,
@@ -36,7 +40,21 @@ _DATE_OR_TIME = re.compile(
     r"|\b\d{1,2}\. ?\w{3}"
 )
 _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_FULL_DATE = re.compile(r"\b(?:19|20)\d\d\b|\d{1,2}:\d\d\b|\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]@[\w.-]{2}")
+# An address in brackets, or one with at most three words and no comma after it.
+_SENDER_ADDRESS = re.compile(
+    r"[<(\[][^\s<>()\[\]]{0,80}@[\w.-]{2}|@[\w.-]{2,80}[>)\]\"']*(?:\s+[^\s,]{1,30}){0,3}\s?[:：]?$"
+)
+# Gmail, 2012 to 2017, where the address is gone: "2016-03-03 17:21 GMT+01:00 Jan Kowalski".
+_GMAIL_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d{1,2}:\d\d GMT[+-]\d\d:\d\d \S.{0,80}$")
+# Yahoo on a phone: the history goes on after the colon, on the same line.
+_RUN_ON = re.compile(
+    rf"@[\w.-]{{2,80}}[>)\]]{{1,2}}\s{{0,3}}(?:{WROTE.pattern})\s?:(\s+)(?=\S)", re.IGNORECASE
+)
+# Old webmail of WP: no colon after the verb.
+_WITHOUT_COLON = re.compile(rf"@[\w.-]{{2,80}}[>)\]]\s{{0,3}}(?:{WROTE.pattern})$", re.IGNORECASE)
 _STARTS = re.compile(
     rf"[\W_]{{0,4}}(?:(?:{any_of(ATTRIBUTION_STARTS)})[\s,]|\d|\w{{2,12}}[.,]?\s+\d)",
     re.IGNORECASE,
@@ -47,12 +65,19 @@ _LATER_START = re.compile(
     r"(?:\w{2,12}[.,]?\s+)?\w{0,9}[.,]?\s*\d)",
     re.IGNORECASE,
 )
+_CLOCK_WORDS = frozenset(("uhr", "p.m", "a.m", "hod", "gmt", "utc", "cet", "cest", "eet", "eest"))
 _DASH = "–—_=+~*#-"
 _DASHED = re.compile(
     rf"[\s*_]*([{_DASH}]{{2,}})\s*([^\s{_DASH}][^{_DASH}]{{1,79}}(?:-[^{_DASH}]{{2,60}})?)"
     rf"\s*[{_DASH}]{{2,}}[ \t*]*(.*)$"
 )
 _RULE_CHARACTERS = frozenset("_-=*–—─")
+# A line with none of these does not ask for a reply above it.
+_ASKING = tuple(
+    phrase
+    for phrase in (*REPLY_ABOVE, *THIS_LINE)
+    if not any(other in phrase for other in (*REPLY_ABOVE, *THIS_LINE) if other != phrase)
+)
 
 Kind = Literal["forward", "original", "block", "attribution", "reply_above"]
 
@@ -75,11 +100,15 @@ def first_marker(lines: Sequence[str]) -> Marker | None:
     return next(markers(lines), None)
 
 
-def markers(lines: Sequence[str]) -> Iterator[Marker]:
-    """Every place where older mail begins, in order, within the first MAX_LINES lines."""
+def markers(lines: Sequence[str], *, answers: bool = False) -> Iterator[Marker]:
+    """Every place where older mail begins, in order, within the first MAX_LINES lines.
+
+    answers: the mail is known to answer another, so that "napisał:" above quoted lines needs no
+    date, address or name beside it.
+    """
     index = 0
     while index < min(len(lines), MAX_LINES):
-        marker = _marker_at(lines, index)
+        marker = _marker_at(lines, index, answers=answers)
         if marker is None:
             index += 1
         else:
@@ -104,7 +133,7 @@ def quoted_from(lines: Sequence[str], start: int) -> bool:
     return below is not None and is_quoted(lines[below])
 
 
-def _marker_at(lines: Sequence[str], index: int) -> Marker | None:
+def _marker_at(lines: Sequence[str], index: int, *, answers: bool) -> Marker | None:
     line = lines[index][:MAX_LINE]
     text = unquoted(line)
     if not text:
@@ -115,7 +144,7 @@ def _marker_at(lines: Sequence[str], index: int) -> Marker | None:
         return marker
     if block := _block(lines, index, text):
         return Marker("block", index, block.end, block.fields)
-    return _attribution(lines, index)
+    return _attribution(lines, index, text, answers=answers)
 
 
 def _ruled_block(lines: Sequence[str], index: int) -> Marker | None:
@@ -131,6 +160,11 @@ def _asks_to_reply_above(text: str) -> bool:
     if len(text) > 200:
         return False
     lower = text.lower()
+    for phrase in _ASKING:
+        if phrase in lower:
+            break
+    else:
+        return False
     if any(phrase in lower for phrase in REPLY_ABOVE):
         return True
     return (
@@ -206,50 +240,144 @@ def _block(lines: Sequence[str], index: int, text: str) -> HeaderBlock | None:
     if block is None:
         return None
     if first[0] != "from":
-        return block if block.companions == 3 else None
+        return block if block.companions == 3 and _has_sender(block) else None
     addressed = _ADDRESS.search(block.fields["from"]) is not None
     dated = "date" in block.fields or "subject" in block.fields
-    return block if dated and (block.companions >= 2 or addressed) else None
+    whole = addressed or (block.companions >= 2 and _has_sender(block))
+    return block if dated and whole else None
 
 
-def _attribution(lines: Sequence[str], index: int) -> Marker | None:
+def _has_sender(block: HeaderBlock) -> bool:
+    """Whether a copied header is one, and no list "Od: .../Do: .../Data: ..." of the customer.
+
+    Somebody's address is in it, or the sender is a name and the date a whole one.
+    """
+    if any(_ADDRESS.search(block.fields.get(name, "")) for name in ("from", "to")):
+        return True
+    sender = block.fields["from"]
+    named = len(sender.split()) <= 8 and not sender[:1].isdigit()
+    return named and _FULL_DATE.search(block.fields.get("date", "")) is not None
+
+
+def _attribution(lines: Sequence[str], index: int, text: str, *, answers: bool) -> Marker | None:
     """A line such as "W dniu 2.03.2026 o 10:00 Jan <jan@example.com> napisał(a):", also wrapped."""
+    begins = _STARTS.match(text) is not None
+    if not begins and "@" not in text:
+        if not _colon_within(lines, index) or not WROTE.search(text):
+            return None
+    elif begins and _GMAIL_STAMP.match(text):
+        return Marker("attribution", index, index + 1, text=text)
     joined = ""
     for at in range(index, min(index + MAX_ATTRIBUTION_LINES, len(lines))):
-        text = unquoted(lines[at][:MAX_LINE])
+        if at > index:
+            text = unquoted(lines[at][:MAX_LINE])
+        if not text:
+            if joined and _goes_on_with_address(lines, at + 1):
+                continue
+            return None
         joined = f"{joined} {text}" if joined else text
-        if not text or len(joined) > MAX_ATTRIBUTION:
+        if begins and (run_on := _run_on(joined, answers=answers)):
+            return Marker("attribution", index, at + 1, text=run_on)
+        if len(joined) > MAX_ATTRIBUTION:
             return None
         if joined.rstrip(' \t*_"').endswith((":", "：")):
-            if not _is_attribution(joined, quote_follows=quoted_from(lines, at + 1)):
+            if not _is_attribution(
+                joined, quote_follows=quoted_from(lines, at + 1), answers=answers
+            ):
                 return None
             lead = None if _STARTS.match(joined) else _LATER_START.search(joined)
             cut = lead.start() if lead and WROTE.search(joined, lead.end()) else 0
             text, before = joined[cut:].strip(" -"), joined[:cut].strip(" -")
             return Marker("attribution", index, at + 1, text=text, lead=before)
-        if at == index and not (_STARTS.match(text) or "@" in text or WROTE.search(text)):
-            return None
     return None
 
 
-def _is_attribution(text: str, *, quote_follows: bool) -> bool:
+def _colon_within(lines: Sequence[str], index: int) -> bool:
+    """Whether the paragraph has a line that ends in a colon, near enough for an attribution."""
+    for line in lines[index : index + MAX_ATTRIBUTION_LINES]:
+        end = line[:MAX_LINE].rstrip(' \t\u00a0*_"')
+        if not end:
+            return False
+        if end.endswith((":", "：")):
+            return True
+    return False
+
+
+def _goes_on_with_address(lines: Sequence[str], start: int) -> bool:
+    """Polymail parts the name from the address by an empty line."""
+    return start < len(lines) and lines[start][:MAX_LINE].lstrip(" \t\u00a0").startswith("<")
+
+
+def _run_on(joined: str, *, answers: bool) -> str:
+    """An attribution that does not end its line in a colon, or "".
+
+    Yahoo on a phone writes the history behind it, after a few blanks; the old webmail of WP leaves
+    the colon out. Both have a date, and the address in brackets before the verb.
+    """
+    at = joined.find("@", 0, MAX_ATTRIBUTION)
+    if at < 0 or not _DATE_OR_TIME.search(joined, 0, at):
+        return ""
+    if _WITHOUT_COLON.search(joined, at):
+        return joined
+    found = _RUN_ON.search(joined, at, MAX_ATTRIBUTION)
+    if found is None or not (answers or len(found[1]) > 1):
+        return ""
+    return joined[: found.start(1)]
+
+
+def _is_attribution(text: str, *, quote_follows: bool, answers: bool) -> bool:
+    """Whether a line that ends in a colon says who wrote what stands below.
+
+    With an address and a verb, or an address, a date and no verb, as programs write it; without an
+    address by a name and a time of day ("W dniu 2.03.2026 o 10:00 Jan pisze:"), for a sentence of
+    the customer may have a date and a verb ("W dniu 3 marca kupiłem buty, a sklep pisze:").
+    Above quoted lines a full date or a name does, and in an answer the verb.
+    """
     wrote = WROTE.search(text) is not None
     dated = _DATE_OR_TIME.search(text) is not None
-    addressed = "@" in text and _ADDRESS.search(text) is not None
     begins = _STARTS.match(text) is not None
-    if wrote and (dated or addressed):
-        # "Yesterday (2.03.2026) your consultant wrote:" may be a sentence of the customer.
-        timed = _TIME.search(text) is not None and _ends_with_wrote(text)
-        return quote_follows or addressed or begins or timed
-    if addressed and dated and begins:
+    if "@" in text and _SENDER_ADDRESS.search(text.rstrip(' *"')):
         # No verb: "ср, 30 апр. 2025 г. в 15:19, Jan <jan@example.com>:"
-        return text.rstrip(' *:："').endswith(">") or quote_follows
-    return wrote and quote_follows and len(text) < 120
+        return wrote or (
+            dated and begins and (text.rstrip(' *:："').endswith(">") or quote_follows)
+        )
+    if not wrote:
+        return False
+    if not quote_follows:
+        exact = _TIME.search(text) or (answers and _YEAR.search(text))
+        return exact is not None and _names_sender(text)
+    if answers:
+        return dated or len(text) < 120
+    stamped = begins and _YEAR.search(text) is not None and _TIME.search(text) is not None
+    return stamped or _names_sender(text)
 
 
-def _ends_with_wrote(text: str) -> bool:
-    last = text.rstrip(' *:："').rsplit(maxsplit=1)[-1:]
-    return bool(last) and WROTE.search(last[0]) is not None
+def _names_sender(text: str) -> bool:
+    """Whether nothing but a name stands between the date and the verb, or after the verb.
+
+    A name is up to six words with capitals ("Jan van Dyk"; two of them where there is no date), or
+    one word behind the comma of a date with its year, or behind "użytkownik" and the like. It is
+    not "Pan", "your" or another word that no program writes there.
+    """
+    verb = WROTE.search(text)
+    if verb is None:
+        return False
+    words = text[: verb.start()].split()
+    dated = [place for place, word in enumerate(words) if any(c.isdigit() for c in word)]
+    start = dated[-1] + 1 if dated else 0
+    if sum(word[0].islower() and len(word) > 3 for word in words[:start]) > 3:
+        return False
+    behind = WROTE.sub(" ", text[verb.start() :]).split()
+    name = [word.strip(",.;:：*\"'()<>") for word in (*words[start:], *behind)]
+    name = [word for word in name if len(word) > 2 and word.lower() not in _CLOCK_WORDS]
+    if not 0 < len(name) <= 6 or any(word.lower() in NO_DISPLAY_NAMES for word in name):
+        return False
+    if len(name) == 1 and _YEAR.search(text):
+        comma = len(words) > 1 and words[-2].endswith(",")
+        if comma or len(WROTE.findall(text)) > 1:
+            return True
+    small = [word for word in name if word[0].islower()]
+    return all(len(word) == 3 for word in small) and len(name) - len(small) > (not dated)
 
 
 def _next_text(lines: Sequence[str], start: int, within: int) -> int | None:

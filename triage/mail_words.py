@@ -16,6 +16,9 @@ _SUBJECT = _WORDS["subject"]
 _FOOTER = _WORDS["footer"]
 _BOUNCE = _WORDS["bounce"]
 _AUTO_REPLY = _WORDS["auto_reply"]
+THANKS = _WORDS["thanks"]
+AUTHORITIES = tuple(_WORDS["authority"]["domains"])
+AUTHORITY_LOCAL = re.compile(rf"(?:{'|'.join(_WORDS['authority']['local_parts'])})@", re.IGNORECASE)
 
 
 def any_of(words: Iterable[str]) -> str:
@@ -40,6 +43,20 @@ REPLY_ABOVE = tuple(_HISTORY["reply_above"])
 REPLY_VERBS = tuple(_HISTORY["reply_verbs"])
 ABOVE = tuple(_HISTORY["above"])
 THIS_LINE = tuple(_HISTORY["this_line"])
+NO_DISPLAY_NAMES = frozenset(_HISTORY["no_display_names"])
+# "odpowiedzi są poniżej", "see below in red": two such words with at most four others between them,
+# none of which is a mail ("no answers to my message below").
+_BETWEEN = rf"\W{{1,3}}(?:(?!{any_of(_HISTORY['mail_nouns'])})[\w-]+\W{{1,3}}){{0,4}}?"
+_ANSWERS = any_of(_HISTORY["answers"])
+_COLOURS = any_of(_HISTORY["answer_colours"])
+_BELOW = any_of(_HISTORY["answer_below"])
+_INSIDE = any_of(_HISTORY["answer_inside"])
+ANSWERS_BELOW = re.compile(
+    rf"(?<!\bw )\b(?:{_ANSWERS}){_BETWEEN}(?:{_BELOW}|{_INSIDE}|{_COLOURS})\b"
+    rf"|\b(?:{_BELOW}|{_COLOURS}){_BETWEEN}(?:{_ANSWERS})\b"
+    rf"|\b(?:{any_of(_HISTORY['answer_pointers'])}){_BETWEEN}(?:{_COLOURS})\b",
+    re.IGNORECASE,
+)
 
 FORWARD_PREFIXES = frozenset(_SUBJECT["forward_prefixes"])
 REPLY_PREFIXES = frozenset(_SUBJECT["reply_prefixes"])

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.history import Marker, is_quoted, markers, quoted_from
-from triage.signature import without_rule, without_signature
+from triage.mail_words import ANSWERS_BELOW
+from triage.signature import Signed, trimmed, without_armour, without_rule, without_signature
+
+MAX_ANNOUNCEMENT = 4000  # characters above the history that may announce answers in it
 
 
 @dataclass(frozen=True)
@@ -33,34 +36,103 @@ def split(body: str, *, answers: bool = False) -> Quotation:
 
 def split_lines(lines: Sequence[str], *, answers: bool = False) -> Quotation:
     """As ``split``, for lines without their ends."""
-    found = {marker.start: marker for marker in markers(lines)}
-    drops_quotes = bool(found) or answers
-    kept: list[str] = []
+    lines = without_armour(lines)
+    found = {marker.start: marker for marker in markers(lines, answers=answers)}
+    quotes_from = _quotes_from(lines, list(found.values()), answers=answers)
+    parts: list[list[str]] = [[]]  # newly written, parted where history was
     quoted = False
     skip_to = 0
+    cites = False  # what is copied below is the sender's citation
     for index, line in enumerate(lines):
         if index < skip_to:
             continue
         marker = found.get(index)
-        if marker is not None and not _opens_the_body(marker, kept):
+        if marker is not None and not cites and not _opens_the_body(marker, parts):
+            if not answers and _introduces(parts, marker):
+                cites = True
+                parts[-1].append(line)
+                continue
             quoted = True
-            kept.append(marker.lead)
+            parts[-1].append(marker.lead)
             if marker.kind in ("reply_above", "forward") or not quoted_from(lines, marker.end):
-                kept = without_rule(kept)
+                parts[-1] = without_rule(parts[-1])
+                if marker.kind not in ("reply_above", "forward") and _announces_answers(parts):
+                    parts.append(list(lines[marker.end :]))
                 break
             # Quoted line by line, so there may be answers between and below.
             skip_to = marker.end
-        elif drops_quotes and is_quoted(line):
+            parts.append([])
+        elif index >= quotes_from and not cites and is_quoted(line):
             quoted = True
-            if kept and kept[-1]:
-                kept.append("")
+            if parts[-1]:
+                parts.append([])
         else:
-            kept.append(line)
-    signed = without_signature(kept)
+            parts[-1].append(line)
+    signed = _without_signatures(parts)
     text = "\n".join(signed.lines).strip("\n\ufeff\u200b")
     return Quotation(text, quoted, "\n".join(signed.removed).strip())
 
 
-def _opens_the_body(marker: Marker, kept: list[str]) -> bool:
-    """A header with nothing above it is no history, but the fields of a form or a copied mail."""
-    return marker.kind == "block" and not any(line.strip() for line in kept)
+def _quotes_from(lines: Sequence[str], found: Sequence[Marker], *, answers: bool) -> int:
+    """The line from which on ``>`` lines are history.
+
+    In a mail that is not known to answer another, ``>`` lines above the first attribution are what
+    the sender cites; unless that stands in quoted lines itself, or there is none at all.
+    """
+    if answers:
+        return 0
+    if not found:
+        return len(lines)
+    first = found[0].start
+    return 0 if is_quoted(lines[first]) else first
+
+
+def _opens_the_body(marker: Marker, parts: Sequence[list[str]]) -> bool:
+    """Whether nothing stands above a header or a "reply above this line".
+
+    Such a header is no history, but the fields of a form or a copied mail; and whoever finds
+    nothing above the line finds the message below it.
+    """
+    return marker.kind in ("block", "reply_above") and not any(
+        line.strip() for part in parts for line in part
+    )
+
+
+def _introduces(parts: Sequence[list[str]], marker: Marker) -> bool:
+    """Whether a sentence that ends in a colon stands right above a copied mail.
+
+    "I got this from you:" announces a citation, and the sender's words go on below it. Asked only
+    of a mail that is not known to answer another.
+    """
+    if marker.kind not in ("block", "original"):
+        return False
+    above = next((line for line in reversed(parts[-1]) if line.strip()), "")
+    return above.rstrip().endswith(":") and len(above.split()) > 1
+
+
+def _announces_answers(parts: Sequence[list[str]]) -> bool:
+    """Whether the new text says that answers stand in the history below, "in blue" or otherwise.
+
+    Such answers are told apart by nothing but a colour, so everything below has to stay.
+    """
+    text = " ".join(line for part in parts for line in part)
+    return ANSWERS_BELOW.search(text[-MAX_ANNOUNCEMENT:]) is not None
+
+
+def _without_signatures(parts: Sequence[list[str]]) -> Signed:
+    """The parts in one, without what stands at the end of the first and of the last.
+
+    A signature or device line above the history ends the text there, whatever is written below.
+    """
+    written = [lines for part in parts if (lines := trimmed(part))]
+    lines: list[str] = []
+    removed: list[str] = []
+    for place, part in enumerate(written):
+        if place in (0, len(written) - 1):
+            signed = without_signature(part)
+            part = signed.lines
+            removed += signed.removed
+        if part and lines:
+            lines.append("")
+        lines += part
+    return Signed(lines, removed)

@@ -6,6 +6,7 @@ and cutting it would need a guess.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.history import MAX_LINE, is_rule
@@ -22,6 +23,10 @@ _DEVICE_NAME = re.compile(any_of(DEVICE_NAMES), re.IGNORECASE)
 _DISCLAIMER = re.compile(rf"[\W_]{{0,6}}(?:{any_of(DISCLAIMER_STARTS)})", re.IGNORECASE)
 _LIST_FOOTER = re.compile(r"mailing list|mailinglist|listinfo|lista dyskusyjna|/options/", re.I)
 _BLANK = "\ufeff\u200b \t\u00a0"
+
+
+_ARMOUR_START = "-----BEGIN PGP "
+_ARMOURED = ("-----BEGIN PGP SIGNATURE", "-----BEGIN PGP PUBLIC KEY")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,30 @@ def without_signature(lines: list[str]) -> Signed:
         device.insert(0, lines.pop())
         lines = trimmed(lines)
     return Signed(lines, [*device, *footer, *signature, *list_footer])
+
+
+def without_armour(lines: Sequence[str]) -> Sequence[str]:
+    """The lines without what PGP writes around a text that it signs (RFC 9580 section 7).
+
+    The first line and its "Hash:" fields, "- " before lines that begin with a dash, and the
+    signature; a public key likewise. An encrypted text stays: it is all there is.
+    """
+    if not any(line.startswith(_ARMOUR_START) for line in lines):
+        return lines
+    kept: list[str] = []
+    signed = in_fields = in_armour = False
+    for line in lines:
+        if line.startswith("-----BEGIN PGP SIGNED MESSAGE"):
+            signed = in_fields = True
+        elif line.startswith(_ARMOURED):
+            in_armour, signed = True, False
+        elif in_armour:
+            in_armour = not line.startswith("-----END PGP ")
+        elif in_fields:
+            in_fields = bool(line.strip())
+        else:
+            kept.append(line[2:] if signed and line.startswith("- ") else line)
+    return lines if in_armour else kept
 
 
 def is_device_line(line: str) -> bool:
@@ -87,7 +116,7 @@ def trimmed(lines: list[str]) -> list[str]:
 
 def _without_list_footer(lines: list[str]) -> tuple[list[str], list[str]]:
     """A ruled-off end of a few lines that speaks of a mailing list is the list server's."""
-    for index in range(len(lines) - 1, max(len(lines) - MAX_LIST_FOOTER_LINES - 2, 0), -1):
+    for index in range(len(lines) - 1, max(len(lines) - MAX_LIST_FOOTER_LINES - 2, -1), -1):
         if is_rule(lines[index]):
             ending = " ".join(line[:200] for line in lines[index:])
             if _LIST_FOOTER.search(ending):

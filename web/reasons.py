@@ -21,6 +21,8 @@ _BY_RULE: Mapping[str, str] = {
     "B-47": "refused_before",
     "B.7": "limit",
     "B-A2": "forged",
+    "B-D4": "forged",
+    "B.8 row 52": "authority",
     "B-A4": "spam",
     "B-L1": "own",
     "B-L3": "loop",

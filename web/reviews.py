@@ -1,6 +1,7 @@
-"""What a person decides about a ticket by one click: cause, urgency, status."""
+"""What a person decides about a ticket by one click: cause, urgency, status, requester."""
 
 import logging
+import re
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
@@ -8,13 +9,16 @@ from fastapi.responses import Response
 from storage.labels import add_label
 from storage.mail import is_archived
 from storage.tables import STATUSES, URGENCIES, Ticket
-from storage.tickets import add_event, set_status
+from storage.tickets import add_event, confirm_requester, set_status
 from triage.clock import deadlines, priority
 from web.pages import SignedIn, Visit
 from web.tickets import require_ticket
 
 log = logging.getLogger(__name__)
 router = APIRouter()
+
+# Roughly one address; the worker checks it strictly before it writes there (B-D2).
+_ADDRESS = re.compile(r"[^@\s<>,;:\"()]{1,64}@[^@\s<>,;:\"()]{1,250}\.[^@\s<>,;:\"().]{2,63}")
 
 
 @router.post("/tickets/{reference}/label")
@@ -62,6 +66,23 @@ def _set_dates(visit: Visit, ticket: Ticket, cause: str) -> None:
             before=before and before.isoformat(),
             after=after and after.isoformat(),
         )
+
+
+@router.post("/tickets/{reference}/requester")
+def confirm(visit: SignedIn, reference: str) -> Response:
+    """Say whose ticket it is: the address that was suggested, or another.
+
+    The acknowledgement that had waited for this goes out then, unless something else forbids it.
+    """
+    ticket = require_ticket(visit, reference)
+    address = visit.fields.get("address", "").strip().lower()
+    if not _ADDRESS.fullmatch(address) or len(address) > 254:
+        return _back(visit, ticket, flash="bad_address")
+    if ticket.requester_status != "known":
+        confirm_requester(visit.db, ticket, address, actor=visit.me.email, now=visit.now)
+        visit.db.commit()
+        log.info("requester confirmed", extra={"ticket": ticket.reference})
+    return _back(visit, ticket, flash="requester")
 
 
 @router.post("/tickets/{reference}/status")

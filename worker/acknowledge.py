@@ -29,6 +29,7 @@ from worker.reply_policy import Circumstances, ReplyDecision, decide_reply
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
+TEN_MINUTES = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def acknowledge(
     now = context.clock()
     facts = Circumstances(
         mail_reason=message.no_ack_reason,
+        sender_addr=message.from_addr,
         requester_addr=address,
         requester_status=complaint.requester_status,
         received_at=ticket.received_at,
@@ -70,6 +72,7 @@ def acknowledge(
             since=now - DAY,
             beside=ticket,
         ),
+        just_written_to=recent_to_address(session, address, since=now - TEN_MINUTES) > 0,
         recent_to_address=recent_to_address(session, address, since=now - DAY),
         recent_to_domain=recent_to_domain(session, address.rpartition("@")[2], since=now - HOUR),
         recent_from_mailbox=recent_from_mailbox(session, ticket.mailbox, since=now - HOUR),

@@ -38,7 +38,10 @@ def complaint_in(message: ParsedMessage) -> Complaint:
             requester_status="known" if message.requester_addr else "missing",
             language=message.language,
         )
-    status: Literal["known", "suggested", "missing"] = "known" if inner.complete else "suggested"
+    inner = inner.origin or inner
+    # Somebody who only says that he is a colleague may name anybody.
+    sure = inner.complete and message.authenticity != "fail"
+    status: Literal["known", "suggested", "missing"] = "known" if sure else "suggested"
     text = split(inner.body).text or inner.body
     return Complaint(
         subject=inner.subject or message.subject,

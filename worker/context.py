@@ -1,7 +1,7 @@
 """What every step needs, put together once at start."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import parseaddr
@@ -34,6 +34,10 @@ class Context:
         return moment.astimezone(ZoneInfo(self.settings.shop.timezone)).date()
 
 
+def _lower(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
 def known_addresses(settings: Settings) -> KnownAddresses:
     """Which addresses are the shop's own, and which bring other people's mail."""
     own = [parseaddr(mailbox.sender)[1] for mailbox in settings.mailboxes if mailbox.sender]
@@ -47,4 +51,7 @@ def known_addresses(settings: Settings) -> KnownAddresses:
         contact_forms=tuple(form.sender.lower() for form in settings.contact_forms),
         groups=tuple(group.address.lower() for group in settings.groups),
         relays=tuple(relay.domain.lower() for relay in settings.relays),
+        trusted_hosts=_lower(settings.mail.trusted_hosts),
+        authserv_ids=_lower(settings.mail.authserv_ids),
+        trusted_sealers=_lower(settings.mail.trusted_sealers),
     )

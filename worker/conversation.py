@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage.database import Session
-from storage.mail import is_archived, participants, ticket_of_message_ids
+from storage.mail import (
+    is_archived,
+    newest_of_requester,
+    participants,
+    same_words_before,
+    ticket_of_message_ids,
+)
 from storage.tables import Ticket
 from storage.tickets import OPEN, find_ticket, get_ticket
+from worker.acknowledgement import verify_acknowledgement_id
+from worker.complaint import Complaint
 from worker.parsed_message import ParsedMessage
 
 REFERENCE = re.compile(r"\bODZ-\d{4}-\d{6,9}\b", re.IGNORECASE)
 REOPEN_WITHIN = timedelta(days=30)
+SAME_WORDS_WITHIN = timedelta(days=7)
+ALBUM_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -20,31 +30,64 @@ class Place:
 
     ticket: Ticket | None
     related: Ticket | None = None
+    reason: str = "B-H3: belongs to a ticket"
 
 
 def find_place(
-    session: Session, message: ParsedMessage, *, now: datetime, archive: bool = False
+    session: Session,
+    message: ParsedMessage,
+    complaint: Complaint,
+    *,
+    now: datetime,
+    key: bytes,
+    archive: bool = False,
 ) -> Place:
     """Find the conversation of a message.
 
     In-Reply-To and References against ids that we sent or received come first. A reference in the
     subject counts only from a participant of that ticket: anybody can copy a number, so a stranger
     gets a new ticket, linked for a person to judge. So does a reply to a ticket that was closed
-    more than 30 days ago, and to archived mail unless it is ``archive`` itself.
+    more than 30 days ago, and to archived mail unless it is ``archive`` itself. A mail that names
+    nothing but repeats an earlier one of the same requester word by word joins it.
+
+    key: of the installation, by which our own ids are known even where the database is older.
     """
     ids = [*message.in_reply_to, *reversed(message.references)]
     ticket_id = ticket_of_message_ids(session, ids)
     ticket = None if ticket_id is None else get_ticket(session, ticket_id)
+    if ticket is None:
+        ours = (verify_acknowledgement_id(sent, key) for sent in ids)
+        ticket = next((find_ticket(session, number) for number in ours if number), None)
     if ticket is None:
         quoted = REFERENCE.search(message.subject)
         ticket = find_ticket(session, quoted.group()) if quoted else None
         if ticket is not None and message.from_addr not in participants(session, ticket):
             return Place(None, related=ticket)
     if ticket is None:
-        return Place(None)
+        return _by_content(session, complaint, now=now)
     if not archive and ticket.id is not None and is_archived(session, ticket.id):
         # The archive has no clock: a living complaint in an old thread needs its own.
         return Place(None, related=ticket)
     if ticket.status not in OPEN and ticket.closed_at and now - ticket.closed_at > REOPEN_WITHIN:
         return Place(None, related=ticket)
     return Place(ticket)
+
+
+def _by_content(session: Session, complaint: Complaint, *, now: datetime) -> Place:
+    """The place of a mail that names no other: with one that says the same, or on its own.
+
+    Somebody who hears nothing sends the same words again (B.8 row 20). One photograph a mail, as
+    telephones send them, makes tickets that a person may want to merge (E-67).
+    """
+    sender, text = complaint.requester_addr, complaint.text
+    if not sender:
+        return Place(None)
+    if text.strip():
+        same = same_words_before(session, sender, text, since=now - SAME_WORDS_WITHIN)
+        if same is not None and same.status in OPEN:
+            return Place(same, reason="B-H5: the same words came from this address before")
+        return Place(None)
+    since = now - ALBUM_WITHIN
+    return Place(
+        None, related=newest_of_requester(session, sender, complaint.subject[:500], since=since)
+    )

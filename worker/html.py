@@ -14,7 +14,13 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 MAX_HTML = 2 * 1024 * 1024  # characters read of one document
 MAX_TEXT = 1024 * 1024  # characters written
 MAX_NODES = 60_000
-MAX_DEPTH = 500  # of elements; lexbor needs quadratic time for deeper ones
+MAX_TAGS = 2 * MAX_NODES  # opening and closing ones that are given to lexbor
+# Lexbor looks at the open elements for nearly every tag, makes formatting elements anew where they
+# overlap others, and compares each attribute of an element with all others. What a document would
+# cost is estimated before: steps, bytes made anew, and attributes of one element.
+MAX_STEPS = 40_000_000
+MAX_REPEATED = 32 * 1024 * 1024
+MAX_ATTRIBUTES = 1000
 
 _DROPPED = frozenset(
     [
@@ -87,12 +93,23 @@ _BLOCKS = frozenset(
 _PARAGRAPHS = frozenset(
     ["p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "pre"]
 )
-_TAG = re.compile(r"<[^<>]{0,2000}>")
-_NESTING = re.compile(
-    r"<(/?)(?:div|span|blockquote|table|section|article|center|ul|ol|font|b|i|u|a|em|strong|form)"
-    r"(?=[\s/>])",
-    re.IGNORECASE,
+# A "<" in a sentence is none, but a tag may be long.
+_TAG = re.compile(r"<[^<>]{0,2000}>|<[a-zA-Z/!][^<>]*>")
+# A comment, or a tag with its attributes; quoted values may hold what looks like a tag.
+_MARKUP = re.compile(
+    r"<(?:!--(?:(?!-->).)*+|(/?)([a-zA-Z][^\s/>]*+)((?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+))",
+    re.DOTALL,
 )
+# Elements that hold none of their kind without another element between, and those without content.
+_FLAT = frozenset(
+    """
+    p tr td th tbody thead tfoot caption colgroup col html head body
+    area base bgsound br embed frame hr img input keygen link meta param source track wbr
+    """.split()  # noqa: SIM905 - as a list of literals nobody could read it
+)
+_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())  # noqa: SIM905
+_OVERLAPPING = 20  # formatting elements that are open at once in careless, not in hostile mail
+_NODE_BYTES = 200
 _SIGNATURES = frozenset(
     ("gmail_signature", "moz-signature", "signature", "ms-outlook-mobile-signature", "x_signature")
 )
@@ -119,9 +136,10 @@ class Line:
 def to_lines(html: str) -> tuple[Line, ...]:
     """The visible text of a document, line by line; at most MAX_TEXT characters."""
     html = html[:MAX_HTML]
-    if _too_deep(html):
+    affordable = _affordable(html)
+    if affordable is None:
         return tuple(Line(0, text) for text in _TAG.sub("\n", html[:MAX_TEXT]).split("\n") if text)
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(affordable)
     root = tree.root
     if root is None:
         return ()
@@ -146,22 +164,53 @@ def to_quoted_text(lines: tuple[Line, ...]) -> str:
     return "\n".join(">" * line.depth + " " * (line.depth > 0) + line.text for line in written)
 
 
-def _too_deep(html: str) -> bool:
-    """Whether elements that must be closed are open by the hundred at some place."""
-    if html.count("<") < MAX_DEPTH:
-        return False
-    depth = 0
-    for match in _NESTING.finditer(html):
-        depth = max(depth - 1, 0) if match[1] else depth + 1
-        if depth > MAX_DEPTH:
-            return True
-    return False
+def _affordable(html: str) -> str | None:
+    """The document up to MAX_TAGS tags, or None where lexbor would need long or much for it.
+
+    An estimate: what stands in a script or a title counts as markup, too.
+    """
+    opened: dict[str, int] = {}
+    formatting: dict[str, list[int]] = {}  # bytes of each open element
+    depth = overlapping = held = steps = repeated = of_root = 0
+    for count, match in enumerate(_MARKUP.finditer(html)):
+        closing, name, attributes = match.groups()
+        if name is None:
+            continue
+        if count >= MAX_TAGS:
+            return html[: match.start()]
+        name = name.lower()
+        if len(attributes) > MAX_ATTRIBUTES or name in ("html", "body"):
+            crowd = len(attributes.split())
+            of_root += crowd * (name in ("html", "body"))  # attributes of all of them are joined
+            if crowd > MAX_ATTRIBUTES or of_root > MAX_ATTRIBUTES:
+                return None
+        if name in _FLAT:
+            pass
+        elif not closing:
+            opened[name] = opened.get(name, 0) + 1
+            depth += 1
+            if name in _FORMATTING:
+                formatting.setdefault(name, []).append(len(attributes) + _NODE_BYTES)
+                overlapping += 1
+                held += len(attributes) + _NODE_BYTES
+        elif opened.get(name):
+            opened[name] -= 1
+            depth -= 1
+            if name in _FORMATTING:
+                overlapping -= 1
+                held -= formatting[name].pop()
+        steps += depth
+        repeated += held * (overlapping > _OVERLAPPING)
+        if steps > MAX_STEPS or repeated > MAX_REPEATED:
+            return None
+    return html
 
 
 class _Writer:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.pieces: list[str] = []
+        self.filled = False  # whether the pieces of this line say something
         self.depth = 0
         self.cited = 0  # how many marked quotations are open
         self.signature = 0  # how many marked signatures are open
@@ -177,12 +226,13 @@ class _Writer:
                 self.pieces.append(line)
         else:
             self.pieces.append(_SPACES.sub(" ", text))
+        self.filled = self.filled or bool(text.strip())
         self.size += len(text)
 
     def end_line(self, *, even_empty: bool = False) -> None:
         text = "".join(self.pieces)
         text = text.rstrip() if self.preformatted else _SPACES.sub(" ", text).strip(" ")
-        self.pieces = []
+        self.pieces, self.filled = [], False
         if text.strip("\u00a0 ") or even_empty:
             text = text if self.preformatted else text.strip("\u00a0")
             self._add(text)
@@ -251,7 +301,7 @@ def _open(node: LexborNode, writer: _Writer) -> bool:
         writer.preformatted += 1
     elif tag == "li":
         writer.pieces.append("")
-    elif tag in ("td", "th") and any(p.strip() for p in writer.pieces):
+    elif tag in ("td", "th") and writer.filled:
         writer.pieces.append(" ")
     return True
 

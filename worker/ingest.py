@@ -21,19 +21,23 @@ from storage.mail import (
     raw_bytes,
     ticket_of_message_ids,
 )
+from storage.outbox import acknowledgement_of, suppress
 from storage.tables import InboundMessage, Instance, RawMessage, Ticket
 from storage.tickets import OPEN, add_event, get_ticket, next_reference, open_ticket, set_status
 from storage.work import claim, keep_lease
 from triage.clock import deadlines, priority, received_at
 from triage.entities import order_numbers, remedy
+from triage.thanks import is_mere_thanks
 from worker.acknowledge import acknowledge
+from worker.acknowledgement import verify_loop_header
 from worker.complaint import Complaint, complaint_in
-from worker.context import Context
-from worker.conversation import find_place
+from worker.context import Context, known_addresses
+from worker.conversation import Place, find_place
 from worker.loop import work_through
 from worker.parsed_message import ParsedMessage
 from worker.parser_process import ParserProcess
 from worker.received import trusted_received
+from worker.release import release_confirmed
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +57,7 @@ AUTOMATIC = {
 
 def ingest(context: Context, parser: ParserProcess) -> int:
     """Handle one batch of pending messages; return how many."""
+    release_confirmed(context, parser)
     with open_session(context.engine) as session:
         rows = claim(session, RawMessage, now=context.clock(), limit=BATCH)
         if not rows:
@@ -131,14 +136,21 @@ def _ingest_one(
     if twin is not None:
         _close(row, "duplicate", twin.ticket_id, "B-H5: the same mail came by another way")
         return
-    if message.kind in AUTOMATIC:
-        _keep_automatic(session, row, message, fingerprint)
-        return
-    place = find_place(session, message, now=context.clock(), archive=row.archive)
-    if place.ticket is not None:
-        _append(context, session, row, message, fingerprint, place.ticket)
+    if message.kind in AUTOMATIC or _is_ours(message, instance):
+        _keep_automatic(context, session, instance, row, message, fingerprint)
         return
     complaint = complaint_in(message)
+    place = find_place(
+        session,
+        message,
+        complaint,
+        now=context.clock(),
+        key=instance.loop_key,
+        archive=row.archive,
+    )
+    if place.ticket is not None:
+        _append(context, session, row, message, fingerprint, place)
+        return
     ticket = _new_ticket(context, session, row, complaint, arrived)
     ticket.fingerprint = fingerprint
     ticket.related_ticket_id = None if place.related is None else place.related.id
@@ -149,21 +161,59 @@ def _ingest_one(
     _close(row, outcome, ticket.id, message.no_ack_reason)
 
 
+def _is_ours(message: ParsedMessage, instance: Instance) -> bool:
+    """Whether our own mail came back: by its mark, which only we can make (B-L2).
+
+    Anybody may copy the mark from a mail that we sent them; so it must be automatic mail as well.
+    """
+    return message.is_automatic and any(
+        verify_loop_header(mark, instance.loop_key) is not None for mark in message.loop_marks
+    )
+
+
 def _keep_automatic(
+    context: Context,
     session: Session,
+    instance: Instance,
     row: RawMessage,
     message: ParsedMessage,
     fingerprint: str,
 ) -> None:
     """Automatic mail is kept, beside the ticket it answers where there is one (decision 3)."""
-    answered = [*message.in_reply_to, *reversed(message.references)]
+    answered = [*message.returned_ids, *message.in_reply_to, *reversed(message.references)]
     ticket_id = ticket_of_message_ids(session, answered)
     ticket = None if ticket_id is None else get_ticket(session, ticket_id)
     _add_message(session, row, message, fingerprint, ticket)
+    kind = "own" if _is_ours(message, instance) else message.kind
+    reason = message.no_ack_reason or f"kind: {kind}"
     if ticket is not None:
-        add_event(session, ticket, message.kind)
-    outcome = AUTOMATIC[message.kind]
-    _close(row, outcome, ticket_id, message.no_ack_reason or f"kind: {message.kind}")
+        returned = kind != "own" and _note_returned(session, ticket, message, now=context.clock())
+        if not returned:
+            add_event(session, ticket, kind)
+    elif message.kind == "bounce":
+        reason = f"B-M7: about a mail that is not ours ({reason})"
+    _close(row, AUTOMATIC[kind], ticket_id, reason)
+
+
+def _note_returned(
+    session: Session, ticket: Ticket, message: ParsedMessage, *, now: datetime
+) -> bool:
+    """Say on the ticket that its acknowledgement did not arrive, or was complained about.
+
+    Its id has a part that nobody can guess, so who names it has seen the mail (E-64). A delivery
+    that failed for good, or a complaint, keeps us from writing there again for a while.
+    """
+    acknowledgement = acknowledgement_of(session, ticket.id) if ticket.id is not None else None
+    if acknowledgement is None or acknowledgement.message_id not in message.returned_ids:
+        return False
+    complained = message.report_type == "feedback-report"
+    if not message.is_bounce and not complained:
+        return False
+    if complained or any(bounce.hard is not False for bounce in message.bounces):
+        reason = "B.8 row 42: complained about" if complained else "B.8 row 6: returned"
+        suppress(session, acknowledgement.recipient, now=now, reason=reason)
+    add_event(session, ticket, "abuse_report" if complained else "acknowledgement_returned")
+    return True
 
 
 def _append(
@@ -172,15 +222,28 @@ def _append(
     row: RawMessage,
     message: ParsedMessage,
     fingerprint: str,
-    ticket: Ticket,
+    place: Place,
 ) -> None:
+    """Add a mail to its ticket; what the customer wants of us opens it again.
+
+    Mere thanks and what the shop's own people write (they answer from their mail program, with the
+    desk in copy) change no status.
+    """
+    ticket = place.ticket
+    assert ticket is not None
     _add_message(session, row, message, fingerprint, ticket)
-    if ticket.status not in OPEN and not row.archive:
-        set_status(session, ticket, "new", now=context.clock())
-    elif ticket.status == "waiting":
-        set_status(session, ticket, "assigned", now=context.clock())
-    add_event(session, ticket, "reply")
-    _close(row, "appended", ticket.id, "B-H3: belongs to a ticket")
+    own = known_addresses(context.settings).is_own(message.from_addr)
+    if own and message.requester_source != "forward":
+        add_event(session, ticket, "own_reply")
+    elif is_mere_thanks(message.text):
+        add_event(session, ticket, "thanks")
+    else:
+        if ticket.status not in OPEN and not row.archive:
+            set_status(session, ticket, "new", now=context.clock())
+        elif ticket.status == "waiting":
+            set_status(session, ticket, "assigned", now=context.clock())
+        add_event(session, ticket, "reply")
+    _close(row, "appended", ticket.id, place.reason)
 
 
 def _new_ticket(

@@ -7,14 +7,16 @@ newly written (``triage.quotation``).
 """
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 
 from triage import language, quotation
 from worker import charset
-from worker.autoresponse import is_machine_address, verdict
+from worker.authentication import authentication
+from worker.autoresponse import canonical, is_machine_address, verdict
 from worker.bounce import delivery_report
 from worker.content import MAILS, MAX_BODY, clean, content
-from worker.forward import Forward, find_forward, subject_prefix
+from worker.forward import MAX_DEPTH, Forward, find_forward, subject_prefix, with_origin
 from worker.headers import (
     Address,
     addresses,
@@ -33,7 +35,8 @@ from worker.parsed_message import (
     ParsedMessage,
     RequesterSource,
 )
-from worker.requester import requester
+from worker.requester import requester, same_organisation
+from worker.returned import returned_ids
 from worker.structure import Part, read
 
 __all__ = [
@@ -86,12 +89,7 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
     lines = text.quoted.split("\n")
     forward = None
     if not report.is_report:
-        forward = _attached_forward(root, lines) or find_forward(
-            lines,
-            subject=subject,
-            is_reply=bool(in_reply_to or references),
-            forwarder=known.is_trusted_forwarder(sender.addr),
-        )
+        forward = _forward(root, lines, sender=sender.addr, known=known)
     forwarded = forward.message if forward else None
     is_reply = bool(in_reply_to or references) or subject_prefix(subject) == "reply"
     newly = quotation.split_lines(
@@ -111,14 +109,19 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
         handed_on=handed_on,
     )
     asker = requester(root, known=known, senders=senders, reply_to=reply_to, forwarded=forwarded)
-    reason = judged.reason or asker.doubt
+    genuine = authentication(root, known=known, from_addr=sender.addr)
+    reason = judged.reason or asker.doubt or genuine.reason or None
+    if reason is None and asker.source in ("from", "reply_to") and genuine.in_doubt:
+        reason = _foreign_return_path(return_path, sender.addr)
     if reason is None and len(root.all("from")) > 1:
         reason = "B-D2: several From fields"
     if reason is None and known.is_own(asker.addr):
         reason = "B-L1: the requester is the shop itself"
     if reason is None and is_machine_address(asker.addr):
         reason = "B-M8: nobody reads the requester's address"
-    complaint = forwarded.body if handed_on and forwarded and not newly else newly
+    complaint = newly
+    if handed_on and forwarded and not newly:
+        complaint = (forwarded.origin or forwarded).body
     return ParsedMessage(
         subject=subject,
         from_addr=sender.addr,
@@ -146,6 +149,11 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
         bounces=report.bounces,
         attachments=attachments,
         defects=tuple(notes),
+        authenticity=genuine.outcome,
+        returned_ids=returned_ids(root, text.plain) if report.is_report else (),
+        report_type=root.content_type.parameters.get("report-type", "").lower(),
+        is_automatic=root.get("auto-submitted").strip().lower() not in ("", "no"),
+        loop_marks=root.all("x-odzew-loop")[:5],
         error=None if root.fields or text.plain else "the mail is empty",
     )
 
@@ -221,28 +229,76 @@ def _date(root: Part) -> datetime | None:
     return date(root.get("date")) if root.has("date") else None
 
 
+def _foreign_return_path(return_path: str | None, from_addr: str) -> str | None:
+    if not return_path or same_organisation(canonical(return_path), from_addr):
+        return None
+    return "B-D4: the return path is another organisation's, and nothing vouches for the mail"
+
+
 # --- forwards ----------------------------------------------------------------------------------
 
 
-def _attached_forward(root: Part, lines: list[str]) -> Forward | None:
-    """The mail that is attached whole, if it is exactly one and no list of mails."""
+def _forward(
+    root: Part, lines: list[str], *, sender: str, known: KnownAddresses, depth: int = 0
+) -> Forward | None:
+    """What is handed on in a mail: attached whole, or in its text.
+
+    Where both are there, the attached mails may be what the customer had attached: the text is
+    followed, and a person has a look.
+    """
+    inline = find_forward(
+        lines,
+        subject=decode_words(root.get("subject")),
+        is_reply=any(message_ids(root.get(field)) for field in ("in-reply-to", "references")),
+        sender=sender,
+        recipients=(*_recipients(root, "to"), *_recipients(root, "cc")),
+        known=known,
+    )
+    attached = _attached_forward(root, lines, sender=sender, known=known, depth=depth)
+    if inline is None or attached is None:
+        return inline or attached
+    if inline.message.from_addr == attached.message.from_addr:
+        return attached
+    return replace(inline, message=replace(inline.message, complete=False))
+
+
+def _attached_forward(
+    root: Part, lines: list[str], *, sender: str, known: KnownAddresses, depth: int
+) -> Forward | None:
+    """The first of the mails that are attached whole; complete when it is the only one.
+
+    Several may be of several customers (decision 1). A colleague's mail is looked into for the
+    customer's, as ``with_origin`` does in a text.
+    """
     mails = _attached_mails(root)
-    if len(mails) != 1:
+    if not mails:
         return None
     inner = mails[0]
-    sender = _first_mailbox(addresses(inner.get("from")))
+    author = _first_mailbox(addresses(inner.get("from"))).addr
     text, _ = content(inner, [])
     message = ForwardedMessage(
-        from_addr=sender.addr,
-        from_name=sender.name,
+        from_addr=author,
+        from_name=_first_mailbox(addresses(inner.get("from"))).name,
         to=_recipients(inner, "to"),
         cc=_recipients(inner, "cc"),
         subject=decode_words(inner.get("subject")),
         body=text.plain,
         date=one_line(inner.get("date")),
-        complete=bool(sender.addr),
+        complete=bool(author) and len(mails) == 1,
     )
-    return Forward(tuple(lines), message)
+    if not (known.is_trusted_forwarder(sender) and known.is_trusted_forwarder(author)):
+        return Forward(tuple(lines), message)
+    nested = None
+    if depth < MAX_DEPTH:
+        below = text.quoted.split("\n")
+        nested = _forward(inner, below, sender=author, known=known, depth=depth + 1)
+    if nested is None:
+        return Forward(tuple(lines), with_origin(message, known))
+    origin = nested.message.origin or nested.message
+    if not origin.from_addr or known.is_trusted_forwarder(origin.from_addr):
+        return Forward(tuple(lines), message)
+    complete = origin.complete and message.complete
+    return Forward(tuple(lines), replace(message, origin=replace(origin, complete=complete)))
 
 
 def _attached_mails(root: Part) -> list[Part]:

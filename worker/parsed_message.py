@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+Authenticity = Literal["pass", "fail", "unknown"]
 Kind = Literal["person", "auto_reply", "bounce", "list", "own", "report"]
 RequesterSource = Literal["from", "reply_to", "forward", "form", "group", "relay", "none"]
 
@@ -18,6 +19,10 @@ class KnownAddresses:
     contact_forms: tuple[str, ...] = ()  # senders whose Reply-To names the customer
     groups: tuple[str, ...] = ()  # group addresses that rewrite From
     relays: tuple[str, ...] = ()  # domains of marketplaces
+    # Servers whose word counts: names in Received, in Authentication-Results, in ARC seals.
+    trusted_hosts: tuple[str, ...] = ()
+    authserv_ids: tuple[str, ...] = ()
+    trusted_sealers: tuple[str, ...] = ()
 
     def is_own(self, addr: str) -> bool:
         """Whether the address is the shop's; a subdomain of an own domain is."""
@@ -48,6 +53,8 @@ class ForwardedMessage:
     body: str
     date: str  # as copied by the mail program: there is no common format
     complete: bool  # attached whole, or its copied header names sender and two of date, subject, to
+    # Where this one is a colleague's who handed on another: the customer's mail inside it.
+    origin: "ForwardedMessage | None" = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,11 @@ class ParsedMessage:
     bounces: tuple[Bounce, ...]
     attachments: tuple[Attachment, ...]
     defects: tuple[str, ...]
+    authenticity: Authenticity = "unknown"  # by the shop's own servers (RFC 8601)
+    returned_ids: tuple[str, ...] = ()  # of the mails that a report brings back
+    report_type: str = ""  # RFC 6522: "delivery-status", "feedback-report", ...
+    is_automatic: bool = False  # Auto-Submitted says so (RFC 3834)
+    loop_marks: tuple[str, ...] = ()  # X-Odzew-Loop (B-L2)
     error: str | None = None  # a sentence where nothing could be read
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.settings import Acknowledgements
+from triage.mail_words import AUTHORITIES, AUTHORITY_LOCAL
+from worker.parsed_message import in_domains
 
 # Providers where many unrelated people have their address; B.7 allows them ten times as much.
 LARGE_PROVIDERS = frozenset(
@@ -27,6 +29,7 @@ class Circumstances:
     """What is known beside the mail when its acknowledgement is decided."""
 
     mail_reason: str | None  # why the mail alone forbids it: rule and sentence
+    sender_addr: str  # From
     requester_addr: str
     requester_status: str  # known | suggested | missing
     received_at: datetime
@@ -35,6 +38,7 @@ class Circumstances:
     suppressed: bool
     can_send: bool  # an SMTP server is configured
     same_mail_before: bool  # the same Message-ID from the same sender in the last 24 hours
+    just_written_to: bool  # something went to this address in the last ten minutes
     recent_to_address: int  # in the last 24 hours
     recent_to_domain: int  # in the last hour
     recent_from_mailbox: int  # in the last hour
@@ -56,6 +60,8 @@ def decide_reply(facts: Circumstances, limits: Acknowledgements) -> ReplyDecisio
 
 
 def _refusal(facts: Circumstances, limits: Acknowledgements) -> str | None:
+    if in_domains(facts.sender_addr, AUTHORITIES) or AUTHORITY_LOCAL.match(facts.sender_addr):
+        return "B.8 row 52: an authority or a court is answered by a person"
     if facts.archive:
         return "B-50: older than the go-live of this mailbox"
     if facts.requester_status == "missing":
@@ -78,6 +84,8 @@ def _refusal(facts: Circumstances, limits: Acknowledgements) -> str | None:
         return "B-H4: a mail with this Message-ID opened a ticket in the last 24 hours"
     if facts.withdrawal:
         return None  # a mandatory confirmation is not subject to the limits below
+    if facts.just_written_to:
+        return "B.7: one in ten minutes to this address"
     if facts.recent_to_address >= limits.per_address_per_day:
         return f"B.7: {limits.per_address_per_day} in a day to this address already"
     per_domain = limits.per_domain_per_hour * (10 if domain in LARGE_PROVIDERS else 1)

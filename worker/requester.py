@@ -49,6 +49,7 @@ def requester(
 
 
 def _forwarded_requester(forwarded: ForwardedMessage, known: KnownAddresses) -> Requester:
+    forwarded = forwarded.origin or forwarded
     if not forwarded.from_addr:
         return Requester("", "none", "B-F6: the forwarded mail names no address")
     if known.is_own(forwarded.from_addr):

@@ -9,6 +9,7 @@ from storage.mail import add_inbound
 from storage.tables import InboundMessage
 from storage.tickets import open_ticket
 from tests.factories import NOW, a_mail, a_raw_message, a_ticket, an_outbox_message
+from worker.complaint import complaint_in
 from worker.conversation import REOPEN_WITHIN, find_place
 from worker.mime import parse
 
@@ -47,7 +48,11 @@ def a_message(*, subject="Re: Reklamacja", sender=ANNA, in_reply_to=(), referenc
 
 
 def place(session, **keys):
-    return find_place(session, a_message(**keys), now=NOW)
+    return place_of(session, a_message(**keys))
+
+
+def place_of(session, message, **keys):
+    return find_place(session, message, complaint_in(message), now=NOW, key=b"key", **keys)
 
 
 def test_a_message_that_names_nothing_has_no_place(session):
@@ -131,9 +136,8 @@ def test_our_number_from_a_stranger_only_relates(session):
 
 def test_a_ticket_without_a_requester_is_open_to_no_empty_address(session):
     ticket, _ = opened(session, sender="")
-    found = find_place(
-        session, replace(a_message(subject=f"[{ticket.reference}]"), from_addr=""), now=NOW
-    )
+    message = replace(a_message(subject=f"[{ticket.reference}]"), from_addr="")
+    found = place_of(session, message)
     assert found.ticket is None
 
 

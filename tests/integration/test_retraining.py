@@ -1,6 +1,7 @@
 """A shop's own classifier: from labels to a candidate, through the gate, back, and elsewhere."""
 
 import io
+import os
 import tarfile
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from models.artifact import read_manifest, write
 from models.corpus import corpus
 from models.dataset import CAUSES, Example
 from models.exchange import BadExport, export_version, import_version
+from models.gate import gate
 from models.pool import training_pool
 from models.readiness import readiness
 from models.registry import (
@@ -161,6 +163,33 @@ def test_labels_become_a_candidate_that_is_promoted_and_rolled_back(session, con
     assert states(session) == {default: "active", candidate.version: "retired"}
     # Who was let in once may come back.
     promote(session, candidate.version, storage, now=now)
+
+
+def test_an_active_version_with_figures_of_another_test_part_is_measured_again(
+    session, context, few
+):
+    storage, now = context.settings.storage.path, context.clock()
+    active = active_version(session)
+    active.report = active.report | {"test_hash": "of an earlier release"}
+    session.commit()
+    a_shop_with_labels(session)
+    candidate = retrain(session, storage, now=now, shipped=few)
+    session.refresh(active)
+    assert active.report["test_hash"] == candidate.report["test_hash"]
+    assert active.report["examples"] == len(few.test)
+    assert not any("another test part" in p for p in gate(candidate.report, active.report))
+
+
+def test_what_a_killed_training_left_is_swept_away(session, context, few):
+    classifiers = context.settings.storage.path / "classifiers"
+    old, young = classifiers / "cache" / "encoder-old", classifiers / ".import-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    (old / "encoder.safetensors").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    a_shop_with_labels(session)
+    retrain(session, context.settings.storage.path, now=context.clock(), shipped=few)
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_a_cause_of_the_shop_works_from_ten_examples(session, context, few, tmp_path):

@@ -11,6 +11,7 @@ LIMITS = Acknowledgements(never=["nikt@klient.example", "firma.example"])
 
 # A customer's first mail of the day: acknowledged.
 PLAIN = Circumstances(
+    sender_addr="anna@klient.example",
     mail_reason=None,
     requester_addr="anna@klient.example",
     requester_status="known",
@@ -20,6 +21,7 @@ PLAIN = Circumstances(
     suppressed=False,
     same_mail_before=False,
     can_send=True,
+    just_written_to=False,
     recent_to_address=0,
     recent_to_domain=0,
     recent_from_mailbox=0,
@@ -54,6 +56,11 @@ def test_a_plain_complaint_is_acknowledged():
             "acknowledgements.never", {"requester_addr": "jan@firma.example"}, id="never domain"
         ),
         pytest.param("B.7", {"recent_to_address": 3}, id="B.7 address"),
+        pytest.param("B.7", {"just_written_to": True}, id="B.7 ten minutes"),
+        pytest.param("B.8 row 52", {"sender_addr": "biuro@krakow.so.gov.pl"}, id="row 52 court"),
+        pytest.param(
+            "B.8 row 52", {"sender_addr": "rzecznik.konsumentow@miasto.example"}, id="row 52 local"
+        ),
         pytest.param("B.7", {"recent_to_domain": 20}, id="B.7 domain"),
         pytest.param("B.7", {"recent_from_mailbox": 200}, id="B.7 mailbox"),
     ],

@@ -1,0 +1,49 @@
+"""Acknowledgements that waited for a person to confirm the address (B-D5, B-F2, B-F6)."""
+
+import logging
+from dataclasses import replace
+
+from storage.database import open_session
+from storage.instance import get_instance
+from storage.mail import opening_message, raw_bytes
+from storage.outbox import acknowledgement_of
+from storage.tickets import with_confirmed_requester
+from worker.acknowledge import acknowledge
+from worker.complaint import complaint_in
+from worker.context import Context
+from worker.parser_process import ParserProcess
+
+log = logging.getLogger(__name__)
+
+BATCH = 20
+# Doubts about the address only; what says that no machine may answer stands, whoever asks.
+_ABOUT_THE_ADDRESS = ("B-D", "B-F", "B-A2")
+
+
+def release_confirmed(context: Context, parser: ParserProcess) -> int:
+    """Decide anew about tickets whose requester a person has confirmed; return how many."""
+    handled = 0
+    with open_session(context.engine) as session:
+        instance = get_instance(session)
+        for ticket in with_confirmed_requester(session, limit=BATCH):
+            assert ticket.id is not None
+            row = opening_message(session, ticket.id)
+            if row is not None and acknowledgement_of(session, ticket.id) is None:
+                [message] = parser.parse_all([raw_bytes(session, context.files, str(row.sha256))])
+                if (message.no_ack_reason or "").startswith(_ABOUT_THE_ADDRESS):
+                    message = replace(message, no_ack_reason=None)
+                complaint = replace(
+                    complaint_in(message),
+                    requester_addr=ticket.requester_addr,
+                    requester_status="known",
+                )
+                acknowledge(
+                    context, session, instance, ticket, message, complaint, archive=row.archive
+                )
+            ticket.acknowledgement_wanted_at = None
+            session.add(ticket)
+            session.commit()
+            handled += 1
+    if handled:
+        log.info("acknowledgements released", extra={"step": "ingest", "count": handled})
+    return handled
