@@ -187,6 +187,9 @@ class Mailbox(Login):
     shop: str = Field(default="", description="another brand: its name")
     language: Language | None = None
     sender: Annotated[str, AfterValidator(_sender)] = ""
+    plus_addressing: bool = Field(
+        default=False, description="the server delivers name+anything@ to name@ (RFC 5233)"
+    )
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Self:

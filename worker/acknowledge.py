@@ -21,7 +21,12 @@ from storage.outbox import (
 )
 from storage.tables import Instance, OutboxMessage, Ticket
 from triage.withdrawal import is_withdrawal
-from worker.acknowledgement import Acknowledgement, AddressError, build_acknowledgement
+from worker.acknowledgement import (
+    Acknowledgement,
+    AddressError,
+    build_acknowledgement,
+    reply_address,
+)
 from worker.complaint import Complaint
 from worker.context import Context
 from worker.parsed_message import ParsedMessage
@@ -185,7 +190,11 @@ def _build(
         reference=ticket.reference,
         sender_name=name or ticket.shop,
         sender_addr=address,
-        reply_to=address,
+        reply_to=(
+            reply_address(address, ticket.reference, key=instance.loop_key)
+            if mailbox is not None and mailbox.plus_addressing
+            else address
+        ),
         recipient=complaint.requester_addr,
         date=now,
         shop_id=instance.shop_id,

@@ -156,6 +156,26 @@ def verify_acknowledgement_id(message_id: str, key: bytes) -> str | None:
     return reference if _equal(f"{local}@{domain}", genuine) else None
 
 
+def reply_address(address: str, reference: str, *, key: bytes) -> str:
+    """The address with the ticket in its detail part: answers find their ticket by it alone.
+
+    RFC 5233: what stands between "+" and "@" does not change whose mailbox it is.
+    """
+    local, _, domain = address.rpartition("@")
+    token = _hmac("reply", reference, key=key)[:16]
+    return f"{local}+{reference.lower()}.{token}@{domain}"
+
+
+def verify_reply_address(address: str, key: bytes) -> str | None:
+    """The reference of the ticket whose answers go to this address; None where it is forged."""
+    detail = address.rpartition("@")[0].rpartition("+")[2]
+    reference, _, token = detail.upper().partition(".")
+    if not _REFERENCE.fullmatch(reference):
+        return None
+    genuine = _hmac("reply", reference, key=key)[:16]
+    return reference if _equal(token.lower(), genuine) else None
+
+
 def loop_header(shop_id: str, *, key: bytes) -> str:
     """The value of X-Odzew-Loop, by which an installation knows its own mail again."""
     if not shop_id or len(shop_id) > MAX_TEXT:

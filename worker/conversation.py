@@ -14,7 +14,7 @@ from storage.mail import (
 )
 from storage.tables import Ticket
 from storage.tickets import OPEN, find_ticket, get_ticket
-from worker.acknowledgement import verify_acknowledgement_id
+from worker.acknowledgement import verify_acknowledgement_id, verify_reply_address
 from worker.complaint import Complaint
 from worker.parsed_message import ParsedMessage
 
@@ -44,7 +44,8 @@ def find_place(
 ) -> Place:
     """Find the conversation of a message.
 
-    In-Reply-To and References against ids that we sent or received come first. A reference in the
+    In-Reply-To and References against ids that we sent or received come first, then an address
+    with our token, which only who got it from us can know. A reference in the
     subject counts only from a participant of that ticket: anybody can copy a number, so a stranger
     gets a new ticket, linked for a person to judge. So does a reply to a ticket that was closed
     more than 30 days ago, and to archived mail unless it is ``archive`` itself. A mail that names
@@ -56,7 +57,9 @@ def find_place(
     ticket_id = ticket_of_message_ids(session, ids)
     ticket = None if ticket_id is None else get_ticket(session, ticket_id)
     if ticket is None:
-        ours = (verify_acknowledgement_id(sent, key) for sent in ids)
+        addresses = (*message.to_addrs, *message.cc_addrs)
+        ours = [verify_acknowledgement_id(sent, key) for sent in ids]
+        ours += [verify_reply_address(address, key) for address in addresses]
         ticket = next((find_ticket(session, number) for number in ours if number), None)
     if ticket is None:
         quoted = REFERENCE.search(message.subject)

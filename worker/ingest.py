@@ -34,7 +34,7 @@ from worker.complaint import Complaint, complaint_in
 from worker.context import Context, known_addresses
 from worker.conversation import Place, find_place
 from worker.loop import work_through
-from worker.parsed_message import ParsedMessage
+from worker.parsed_message import Bounce, ParsedMessage
 from worker.parser_process import ParserProcess
 from worker.received import trusted_received
 from worker.release import release_confirmed
@@ -209,11 +209,18 @@ def _note_returned(
     complained = message.report_type == "feedback-report"
     if not message.is_bounce and not complained:
         return False
-    if complained or any(bounce.hard is not False for bounce in message.bounces):
+    if complained or any(_is_about_the_address(bounce) for bounce in message.bounces):
         reason = "B.8 row 42: complained about" if complained else "B.8 row 6: returned"
         suppress(session, acknowledgement.recipient, now=now, reason=reason)
     add_event(session, ticket, "abuse_report" if complained else "acknowledgement_returned")
     return True
+
+
+def _is_about_the_address(bounce: Bounce) -> bool:
+    """Whether the address itself is wrong or closed, not its mailbox full (RFC 3463 §3.2)."""
+    if bounce.status is None:
+        return bounce.hard is True
+    return bounce.status.startswith("5.1.") or bounce.status == "5.2.1"
 
 
 def _append(

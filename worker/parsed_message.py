@@ -16,7 +16,7 @@ class KnownAddresses:
     own_domains: tuple[str, ...] = ()
     own_addresses: tuple[str, ...] = ()  # mailboxes, senders, aliases
     trusted_forwarders: tuple[str, ...] = ()  # addresses whose forwards are unwrapped
-    contact_forms: tuple[str, ...] = ()  # senders whose Reply-To names the customer
+    contact_forms: tuple[str, ...] = ()  # senders of mail that customers typed
     groups: tuple[str, ...] = ()  # group addresses that rewrite From
     relays: tuple[str, ...] = ()  # domains of marketplaces
     # Servers whose word counts: names in Received, in Authentication-Results, in ARC seals.
@@ -25,8 +25,10 @@ class KnownAddresses:
     trusted_sealers: tuple[str, ...] = ()
 
     def is_own(self, addr: str) -> bool:
-        """Whether the address is the shop's; a subdomain of an own domain is."""
-        return bool(addr) and (addr in self.own_addresses or in_domains(addr, self.own_domains))
+        """Whether the address is the shop's; so is one with a detail part (``+``, RFC 5233)."""
+        local, _, domain = addr.rpartition("@")
+        plain = f"{local.partition('+')[0]}@{domain}"
+        return bool(addr) and (plain in self.own_addresses or in_domains(addr, self.own_domains))
 
     def is_trusted_forwarder(self, addr: str) -> bool:
         return bool(addr) and (self.is_own(addr) or addr in self.trusted_forwarders)
@@ -96,6 +98,8 @@ class ParsedMessage:
     bounces: tuple[Bounce, ...]
     attachments: tuple[Attachment, ...]
     defects: tuple[str, ...]
+    requester_name: str = ""
+    requester_sure: bool = True  # False: a person confirms the address before mail goes to it
     authenticity: Authenticity = "unknown"  # by the shop's own servers (RFC 8601)
     returned_ids: tuple[str, ...] = ()  # of the mails that a report brings back
     report_type: str = ""  # RFC 6522: "delivery-status", "feedback-report", ...

@@ -9,6 +9,7 @@ from storage.mail import add_inbound
 from storage.tables import InboundMessage
 from storage.tickets import open_ticket
 from tests.factories import NOW, a_mail, a_raw_message, a_ticket, an_outbox_message
+from worker.acknowledgement import reply_address, verify_reply_address
 from worker.complaint import complaint_in
 from worker.conversation import REOPEN_WITHIN, find_place
 from worker.mime import parse
@@ -125,6 +126,25 @@ def test_who_only_sent_automatic_mail_is_no_participant(session):
     session.commit()
     found = place(session, subject=f"[{ticket.reference}]", sender="robot@inny.example")
     assert (found.ticket, found.related) == (None, ticket)
+
+
+def test_an_address_with_our_token_leads_to_its_ticket_whoever_writes_there(session):
+    ticket, _ = opened(session)
+    address = reply_address("reklamacje@sklep.example", ticket.reference, key=b"key")
+    assert verify_reply_address(address, b"key") == ticket.reference
+    message = replace(a_message(sender="jan@inny.example"), to_addrs=("x@y.example", address))
+    assert place_of(session, message).ticket == ticket
+    for forged in (address.replace(".", ".0", 1), address.replace("+", ""), "odz-2026-000001@x.y"):
+        message = replace(message, to_addrs=(forged,))
+        assert place_of(session, message).ticket is None
+
+
+def test_e_67_photographs_in_mails_of_their_own_are_named_to_a_person(session):
+    ticket, _ = opened(session, subject="Zdjęcia", received_at=NOW)
+    album = replace(a_message(subject="Zdjęcia"), text="", body="")
+    found = place_of(session, album)
+    assert (found.ticket, found.related) == (None, ticket)
+    assert place_of(session, replace(album, subject="Inne")).related is None
 
 
 def test_our_number_from_a_stranger_only_relates(session):

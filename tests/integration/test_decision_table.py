@@ -6,8 +6,9 @@ server has authenticated is not a mail that failed (3, 54).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from email import message_from_bytes
 
 import pytest
 from sqlmodel import select
@@ -570,3 +571,16 @@ def test_b8_row_43_mail_in_the_junk_folder_has_its_clock(desk):
     row = desk.read(mail(X_Spam_Status="Yes, score=7"), folder="Junk")
     assert desk.ticket(row).due_at is not None
     assert desk.owed() == []
+
+
+def test_an_answer_to_the_address_of_the_ticket_finds_it(desk):
+    """B.6: by plus addressing, where the shop says that its server can."""
+    [mailbox] = desk.context.settings.mailboxes
+    able = mailbox.model_copy(update={"plus_addressing": True})
+    settings = desk.context.settings.model_copy(update={"mailboxes": [able]})
+    desk.context = replace(desk.context, settings=settings)
+    first, owed = acknowledged(desk)
+    answer_to = message_from_bytes(owed.content)["Reply-To"]
+    assert answer_to.startswith("reklamacje+odz-")
+    row = desk.read(mail("Dosyłam numer.", To=answer_to, sender="inny@adres.example"))
+    assert (row.outcome, row.ticket_id) == ("appended", first.ticket_id)

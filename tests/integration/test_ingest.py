@@ -388,11 +388,11 @@ def test_two_workers_that_read_the_same_bytes_at_once_open_one_ticket(engine, ma
 # Conversations
 
 
-def a_reply(to_id, *, sender=ANNA, subject="Re: Reklamacja", **keys):
+def a_reply(to_id, *, sender=ANNA, subject="Re: Reklamacja", text="Dosyłam numer: 100234.", **keys):
     return a_mail(
         sender=sender,
         subject=subject,
-        text="Dosyłam numer zamówienia: 100234.",
+        text=text,
         fields={"In-Reply-To": f"<{to_id}>", "References": f"<{to_id}>"},
         **keys,
     )
@@ -452,6 +452,42 @@ def test_a_reply_within_thirty_days_opens_a_closed_ticket_again(context, parser)
     assert (row.outcome, ticket.id) == ("appended", complaint.ticket_id)
     assert (ticket.status, ticket.closed_at) == ("new", None)
     assert history(context, complaint) == ["opened", "status", "status", "reply"]
+
+
+def test_mere_thanks_open_nothing_again(context, parser):
+    [complaint] = read(context, parser, a_mail(sender=ANNA))
+    closed(context, complaint, days_ago=2)
+    [mine] = all_of(context, InboundMessage)
+    thanks = a_reply(mine.message_id, text="Dziękuję bardzo, sprawa załatwiona.\n\nAnna Nowak")
+    [row] = read(context, parser, thanks)
+    assert (row.outcome, row.ticket_id) == ("appended", complaint.ticket_id)
+    assert ticket_of(context, complaint).status == "closed"
+    assert history(context, complaint)[-1] == "thanks"
+
+
+def test_a_colleague_who_answers_by_mail_opens_nothing_again(context, parser):
+    [complaint] = read(context, parser, a_mail(sender=ANNA))
+    closed(context, complaint, days_ago=2)
+    [mine] = all_of(context, InboundMessage)
+    answer = a_reply(mine.message_id, sender="Ola <ola@sklep.example>", text="Wysłaliśmy nowe.")
+    [row] = read(context, parser, answer)
+    assert (row.outcome, row.ticket_id) == ("appended", complaint.ticket_id)
+    assert ticket_of(context, complaint).status == "closed"
+    assert history(context, complaint)[-1] == "own_reply"
+
+
+def test_a_reply_to_an_acknowledgement_that_a_restored_database_lacks(context, parser):
+    """The id that we sent proves itself; the number in it leads to the ticket."""
+    [complaint] = read(context, parser, a_mail(sender=ANNA))
+    [owed] = all_of(context, OutboxMessage)
+    with open_session(context.engine) as session:
+        session.delete(session.get(OutboxMessage, owed.id))
+        session.commit()
+    [row] = read(context, parser, a_reply(owed.message_id, sender="mąż@inny.example"))
+    assert (row.outcome, row.ticket_id) == ("appended", complaint.ticket_id)
+    forged = owed.message_id.replace("ack.", "ack.").replace("0001.", "0001.f")
+    [row] = read(context, parser, a_reply(forged, sender="obcy@inny.example"))
+    assert row.outcome == "ticket"
 
 
 def test_a_later_reply_is_a_new_ticket_that_names_the_old_one(context, parser):
