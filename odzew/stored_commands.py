@@ -242,6 +242,6 @@ def _set(what: str, config: Path | None, *, paused: bool) -> None:
         raise typer.BadParameter(f"{what!r} cannot be paused; allowed: acknowledgements, worker")
     context = open_context(config)
     with open_session(context.engine) as session:
-        set_paused(session, what=what, paused=paused)
+        set_paused(session, what=what, paused=paused, now=context.clock())
         session.commit()
     say(f"{what}: {'paused' if paused else 'running'}")

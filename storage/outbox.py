@@ -1,9 +1,11 @@
 """The outbox: what is owed, what was sent to whom, and what limits say."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from statistics import median
 
-from sqlalchemy import func, update
+from sqlalchemy import func, true, update
 from sqlmodel import Session, col, select
 
 from storage.tables import OutboxMessage, SuppressedAddress, Ticket
@@ -30,6 +32,22 @@ def recent_to_domain(session: Session, domain: str, *, since: datetime) -> int:
 
 def recent_from_mailbox(session: Session, mailbox: str, *, since: datetime) -> int:
     return _count(session, OutboxMessage.mailbox == mailbox, since)
+
+
+def written_since(session: Session, since: datetime) -> int:
+    """How many messages were put into the outbox since a moment."""
+    return _count(session, true(), since)
+
+
+def usual_hour(session: Session, *, since: datetime, until: datetime) -> float:
+    """The median number of messages of an hour in which there were any; 0 without such an hour."""
+    moments = session.exec(
+        select(OutboxMessage.created_at).where(
+            col(OutboxMessage.created_at) >= since, col(OutboxMessage.created_at) < until
+        )
+    )
+    hours = Counter(moment.replace(minute=0, second=0, microsecond=0) for moment in moments)
+    return median(hours.values()) if hours else 0.0
 
 
 def _count(session, condition, since) -> int:  # type: ignore[no-untyped-def]

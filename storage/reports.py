@@ -30,6 +30,7 @@ class Attention:
 
     worker_paused: bool
     acknowledgements_paused: bool
+    pause_reason: str  # empty: a person has paused them
     mailboxes: Sequence[MailboxProblem]
     quarantined: int  # messages that could not be read
     unknown_deliveries: int  # acknowledgements of which nobody knows whether they arrived
@@ -47,6 +48,7 @@ def attention(session: Session) -> Attention:
     return Attention(
         worker_paused=instance is not None and instance.worker_paused,
         acknowledgements_paused=instance is not None and instance.acknowledgements_paused,
+        pause_reason="" if instance is None else instance.pause_reason,
         mailboxes=[
             MailboxProblem(cursor.mailbox, cursor.folder, cursor.problem)
             for cursor in cursors

@@ -78,6 +78,8 @@ class Instance(SQLModel, table=True):
     loop_key: bytes = Field(description="key of the HMAC by which we know our own mail again")
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     acknowledgements_paused: bool = False
+    acknowledgements_resumed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    pause_reason: str = Field(default="", description="empty: a person has paused them")
     worker_paused: bool = False
 
 

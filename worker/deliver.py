@@ -13,11 +13,11 @@ from config.checkpoint import checkpoint
 from config.errors import OdzewError
 from config.settings import Smtp
 from storage.database import Session, open_session
-from storage.instance import get_instance
 from storage.outbox import lost_in_sending, mark_sending, suppress
 from storage.tables import OutboxMessage
 from storage.tickets import add_event, events_of, get_ticket
 from storage.work import claim, finish, keep_lease, release, retry_later, set_aside
+from worker import breaker
 from worker.context import Context
 from worker.smtp import (
     OutcomeUnknown,
@@ -54,7 +54,7 @@ def deliver(context: Context) -> int:
         for lost in lost_in_sending(session, now=now):
             _unknown(context, session, lost, "the worker stopped while the message was on the wire")
             _close(context, session, lost)
-        if get_instance(session).acknowledgements_paused:
+        if breaker.is_open(context, session):
             return 0
         due = claim(session, OutboxMessage, now=now, limit=BATCH)
         if not due:

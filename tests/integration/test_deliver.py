@@ -406,7 +406,7 @@ def test_paused_acknowledgements_wait(context, catcher):
     [row] = in_outbox(context)
     for paused, mails in ((True, 0), (False, 1)):
         with open_session(context.engine) as session:
-            set_paused(session, what="acknowledgements", paused=paused)
+            set_paused(session, what="acknowledgements", paused=paused, now=context.clock())
             session.commit()
         deliver(context)
         assert len(catcher.mails) == mails
