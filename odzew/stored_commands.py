@@ -1,6 +1,7 @@
 """Commands that show and change what is stored: tickets, ledger, outbox, imports, pauses."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,14 @@ from odzew.output import errors, print_json, print_table, say
 from odzew.shapes import ledger_object, outbox_object, ticket_object
 from storage.database import open_session
 from storage.instance import set_paused
-from storage.mail import get_ledger_row, outcome_counts, raw_bytes
+from storage.mail import count_ledger, get_ledger_row, outcome_counts, raw_bytes
 from storage.mail import ledger as ledger_rows
 from storage.outbox import decide_delivery, get_outbox_row
 from storage.outbox import outbox as outbox_rows
 from storage.tables import OutboxMessage, RawMessage, Ticket
 from storage.tickets import all_tickets, message_ids_of
 from storage.work import wake
+from worker.context import Context
 from worker.only_worker import only_worker
 
 
@@ -72,11 +74,18 @@ def show_ledger(
     quarantined: Annotated[
         bool, typer.Option("--quarantined", help="Only what was set aside for a person.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare with every message in the folders on the servers."),
+    ] = False,
 ) -> None:
-    """Every message seen on a server and its one outcome. Example: odzew ledger --quarantined"""
+    """Every message seen on a server and its one outcome. Example: odzew ledger --check"""
     if command.invoked_subcommand:
         return
     context = open_context(config)
+    if check:
+        check_ledger(context, as_json=as_json)
+        return
     with open_session(context.engine) as session:
         rows = [
             (row, reference)
@@ -90,6 +99,31 @@ def show_ledger(
     print_ledger_table(rows)
     shown = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     say(f"{sum(counts.values())} messages: {shown or 'none'}")
+
+
+def check_ledger(context: Context, *, as_json: bool) -> None:
+    """Exit 1 when the ledger lacks a message that counts, or its outcomes do not add up."""
+    from worker.reconcile import compare_all
+
+    with open_session(context.engine) as session:
+        rows, outcomes = count_ledger(session), sum(outcome_counts(session).values())
+    found = list(compare_all(context.settings, context.engine))
+    if as_json:
+        print_json(asdict(one) for one in found)
+    else:
+        print_table(
+            "Folders",
+            ("mailbox", "folder", "=on the server", "=missing", "=withheld"),
+            (
+                (one.mailbox, one.folder, one.on_server, len(one.missing), len(one.withheld))
+                for one in found
+            ),
+        )
+        say(f"{rows} rows of the ledger, {outcomes} outcomes")
+    lacking = sum(len(one.missing) + len(one.withheld) for one in found)
+    if lacking or rows != outcomes:
+        say(f"{lacking} messages are on a server and not in the ledger; a pull reads them")
+        raise typer.Exit(1)
 
 
 RowId = Annotated[int, typer.Argument(help="The id shown by the list.")]

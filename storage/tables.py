@@ -103,6 +103,25 @@ class MailboxCursor(SQLModel, table=True):
     renumbered: bool = Field(default=False, description="UIDVALIDITY has changed since go-live")
     last_success_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     problem: str | None = None
+    compared_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="with everything in the folder (C-38)"
+    )
+
+
+class WithheldMessage(SQLModel, table=True):
+    """A message that the server lists but does not hand out; it is tried again (C-19)."""
+
+    __tablename__ = "withheld_message"
+    __table_args__ = (UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    mailbox: str
+    folder: str
+    uidvalidity: int = Field(sa_type=BigInteger)
+    uid: int = Field(sa_type=BigInteger)
+    first_tried_at: datetime = Field(sa_type=UtcDateTime)
+    tries: int = 0
+    next_try_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class RawMessage(WorkColumns, table=True):

@@ -24,6 +24,7 @@ CONNECT_SECONDS = 15
 COMMAND_SECONDS = 60
 HEAD_BYTES = 256 * 1024  # what is kept of a message larger than storage.max_bytes
 KEYWORD = "$OdzewStored"
+REFUSALS = 3  # so many at the beginning of a set: the server is in trouble, not its messages
 # An answer to SEARCH is one line: a million bytes, the library's limit, are 150,000 UIDs (C-22).
 imaplib._MAXLINE = 20_000_000  # type: ignore[attr-defined]
 # Answers to a login that say nothing about the password (RFC 5530 §3).
@@ -108,13 +109,31 @@ class Folder:
         return self._fetch(uids, f"BODY.PEEK[]<0.{HEAD_BYTES}>", b"BODY[]<0>")
 
     def _fetch(self, uids: Sequence[int], item: str, key: bytes) -> dict[int, bytes]:
-        with translated(self._mailbox):
-            answer = self._client.fetch(uids, [item])
+        try:
+            with translated(self._mailbox):
+                answer = self._client.fetch(uids, [item])
+        except CommandRefused:
+            if len(uids) == 1:
+                raise
+            return self._fetch_each(uids, item, key)
         return {
             uid: items[key]
             for uid, items in answer.items()
             if uid in uids and isinstance(items.get(key), bytes)
         }
+
+    def _fetch_each(self, uids: Sequence[int], item: str, key: bytes) -> dict[int, bytes]:
+        """One by one: some servers refuse a whole set for a message that they cannot render."""
+        found: dict[int, bytes] = {}
+        refused = 0
+        for uid in uids:
+            try:
+                found |= self._fetch([uid], item, key)
+            except CommandRefused:
+                refused += 1
+                if refused >= REFUSALS and not found:
+                    raise  # it is not the messages
+        return found
 
     def mark_stored(self, uids: Sequence[int], how: str) -> None:
         """``after_import``: keyword, seen or move:<folder>; only for what is stored (C-01)."""

@@ -10,7 +10,7 @@ change (C-03).
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from config.settings import Mailbox
 from storage.database import Session, open_session
 from storage.mail import find_cursor, record_vanished, store_raw
 from storage.tables import MailboxCursor
+from storage.withheld import no_longer_withheld, set_withheld, withheld_uids
 from worker.context import Context
 from worker.imap import (
     HEAD_BYTES,
@@ -32,6 +33,7 @@ from worker.imap import (
     connect,
     open_folder,
 )
+from worker.reconcile import compare_folder, is_due
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ Counts = Literal["yes", "archive", "no"]
 
 
 class MessageWithheld(MailboxUnreachable):
-    """A message that is there and cannot be had: those behind it wait, lest it be forgotten."""
+    """A message that is there and cannot be had; those behind it are read all the same (C-19)."""
 
 
 def pull(context: Context, mailbox: Mailbox) -> int:
@@ -76,39 +78,29 @@ def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: s
     refusal: CommandRefused | None = None
     with open_session(context.engine) as session:
         cursor = _cursor_for(session, mailbox, name, folder, context)
-        new = folder.uids_after(cursor.last_uid)
+        for uid in withheld_uids(session, cursor, due=context.clock()):
+            stored += _read_withheld(context, session, mailbox, cursor, folder, uid)
+        new = _to_read(session, mailbox, cursor, folder, now=context.clock())
         for part in _parts(new, BATCH_MAILS):
             if context.stopping.is_set():
                 return stored
             envelopes = folder.envelopes(part)
             for uids in _by_bytes(part, envelopes):
-                wanted = {
-                    uid: _counts(cursor, uid, envelopes.get(uid), mailbox, context) for uid in uids
-                }
-                contents = _fetch(context, folder, wanted, envelopes)
-                withheld = folder.still_listed(
-                    [uid for uid in uids if wanted[uid] != "no" and uid not in contents]
-                )
-                done = [uid for uid in uids if not withheld or uid < withheld[0]]
-                kept = _store(context, session, cursor, done, wanted, envelopes, contents)
-                if kept and mailbox.after_import != "leave":
-                    session.commit()
-                    checkpoint("CP-27")
-                    try:
-                        folder.mark_stored(kept, mailbox.after_import)
-                    except CommandRefused as error:
-                        refusal = error
-                cursor.last_uid = max(done, default=cursor.last_uid)
+                kept, withheld = _read(context, session, mailbox, cursor, folder, uids, envelopes)
+                if withheld and not kept:
+                    # Nothing at all was handed out: the server is in trouble, not a message.
+                    session.rollback()
+                    raise _withheld(mailbox, name, withheld)
+                refusal = _mark(session, mailbox, folder, kept) or refusal
+                # In the transaction that moves the cursor past them: they are remembered.
+                for uid in withheld:
+                    set_withheld(session, cursor, uid, now=context.clock())
+                cursor.last_uid = max(cursor.last_uid, *uids)
                 session.add(cursor)
                 session.commit()
                 checkpoint("CP-09")
                 stored += len(kept)
-                if withheld:
-                    raise MessageWithheld(
-                        f"mailbox {mailbox.name!r}, folder {name!r}: the server lists a message "
-                        f"(UID {withheld[0]}) but does not hand it out; move it to another folder "
-                        "if this does not pass"
-                    )
+        still = withheld_uids(session, cursor)
         cursor.last_success_at, cursor.problem = context.clock(), None
         session.add(cursor)
         session.commit()
@@ -116,7 +108,99 @@ def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: s
         log.info("mail stored", extra={"mailbox": mailbox.name, "folder": name, "count": stored})
     if refusal is not None:
         raise refusal
+    if still:
+        raise _withheld(mailbox, name, still)
     return stored
+
+
+def _withheld(mailbox: Mailbox, folder: str, uids: Sequence[int]) -> MessageWithheld:
+    return MessageWithheld(
+        f"mailbox {mailbox.name!r}, folder {folder!r}: the server lists {len(uids)} message(s) "
+        f"(UID {uids[0]}) but does not hand them out; they are tried again, the others are read; "
+        "move them to another folder if this does not pass"
+    )
+
+
+def _read(
+    context: Context,
+    session: Session,
+    mailbox: Mailbox,
+    cursor: MailboxCursor,
+    folder: Folder,
+    uids: Sequence[int],
+    envelopes: Mapping[int, Envelope],
+) -> tuple[list[int], list[int]]:
+    """Fetch and write, not yet committed; the UIDs that are stored then, and those withheld."""
+    wanted = {uid: _counts(cursor, uid, envelopes.get(uid), mailbox, context) for uid in uids}
+    contents = _fetch(context, folder, wanted, envelopes)
+    withheld = folder.still_listed(
+        [uid for uid in uids if wanted[uid] != "no" and uid not in contents]
+    )
+    done = [uid for uid in uids if uid not in withheld]
+    kept = _store(context, session, cursor, done, wanted, envelopes, contents)
+    no_longer_withheld(session, cursor, done)
+    return kept, withheld
+
+
+def _read_withheld(
+    context: Context,
+    session: Session,
+    mailbox: Mailbox,
+    cursor: MailboxCursor,
+    folder: Folder,
+    uid: int,
+) -> int:
+    """Try a message again that could not be had before; 1 when it is stored now."""
+    try:
+        envelopes = folder.envelopes([uid])
+        kept, withheld = _read(context, session, mailbox, cursor, folder, [uid], envelopes)
+    except CommandRefused:
+        session.rollback()
+        kept, withheld = [], folder.still_listed([uid])
+        if not withheld:
+            _store(context, session, cursor, [uid], {uid: "yes"}, {}, {})
+            no_longer_withheld(session, cursor, [uid])
+    _mark(session, mailbox, folder, kept)
+    if withheld:
+        set_withheld(session, cursor, uid, now=context.clock())
+    session.commit()
+    return len(kept)
+
+
+def _mark(
+    session: Session, mailbox: Mailbox, folder: Folder, kept: Sequence[int]
+) -> CommandRefused | None:
+    """``after_import`` on the server, for what is committed; a refusal to do so."""
+    if not kept or mailbox.after_import == "leave":
+        return None
+    session.commit()
+    checkpoint("CP-27")
+    try:
+        folder.mark_stored(kept, mailbox.after_import)
+    except CommandRefused as error:
+        return error
+    return None
+
+
+def _to_read(
+    session: Session, mailbox: Mailbox, cursor: MailboxCursor, folder: Folder, *, now: datetime
+) -> list[int]:
+    """UIDs to fetch: the new ones, and once a day those that the ledger lacks (C-38)."""
+    wanted = set(folder.uids_after(cursor.last_uid))
+    if is_due(cursor, now):
+        missing = compare_folder(session, mailbox, cursor, folder).missing
+        if missing:
+            log.warning(
+                "ledger had gaps",
+                extra={
+                    "mailbox": cursor.mailbox,
+                    "folder": cursor.folder,
+                    "count": len(missing),
+                },
+            )
+        wanted.update(missing)
+        cursor.compared_at = now
+    return sorted(wanted)
 
 
 def _cursor_for(

@@ -15,6 +15,7 @@ from storage.tables import RawMessage
 from tests.factories import NOW, a_mail, a_mailbox
 from worker.imap import CommandRefused, LoginRefused, MailboxUnreachable
 from worker.pull import pull
+from worker.reconcile import compare_all
 
 DATE = b'"02-Mar-2026 08:00:00 +0000"'
 
@@ -240,17 +241,66 @@ def bodies(server, body_of):
     return fetch
 
 
-def test_a_message_that_is_listed_but_not_handed_out_is_not_passed_over(context, server, box):
-    """C-07: what stands before it is stored, it is named, and what comes behind it waits."""
+def test_a_message_that_is_listed_but_not_handed_out_holds_nothing_up(context, server, box, clock):
+    """C-07, C-19: it is named, the others are stored, and it is tried again ever more seldom."""
     whole = {uid: b"{%d}\r\n%s" % (len(mail), mail) for uid, mail in server.mails.items()}
     server.script["FETCH"] = bodies(server, lambda uid: b"NIL" if uid == 5 else whole[uid])
+    others = {uid: mail for uid, mail in server.mails.items() if uid != 5}
     for _ in range(2):
-        with pytest.raises(MailboxUnreachable, match=r"lists a message \(UID 5\) but does not"):
+        with pytest.raises(MailboxUnreachable, match=r"lists 1 message\(s\) \(UID 5\) but does"):
             pull(context, box)
-        assert stored(context) == {3: server.mails[3]}
+        assert stored(context) == others
+    asked = len(server.lines)
+    with pytest.raises(MailboxUnreachable):
+        pull(context, box)
+    assert not [line for line in server.lines[asked:] if b"BODY" in line]  # not yet time
     del server.script["FETCH"]
-    assert pull(context, box) == 2
+    clock.forward(minutes=5)
+    assert pull(context, box) == 1
     assert stored(context) == server.mails
+    assert pull(context, box) == 0
+
+
+def test_c_19_a_message_that_the_server_refuses_with_its_whole_set(context, server, box, clock):
+    """As Exchange does for one that it cannot render."""
+
+    def fetch(line):
+        if b"BODY" in line and b"5" in line.split()[3].split(b","):
+            return b"", b"NO Message could not be rendered"
+        return server._fetch(line)
+
+    server.script["FETCH"] = fetch
+    for attempt in range(3):
+        with pytest.raises(MailboxUnreachable, match="UID 5"):
+            pull(context, box)
+        assert sorted(stored(context)) == [3, 8]
+        clock.forward(minutes=2 ** (attempt + 1))
+    server.mails[9] = a_mail()
+    with pytest.raises(MailboxUnreachable, match="UID 5"):
+        pull(context, box)
+    assert sorted(stored(context)) == [3, 8, 9]
+    clock.forward(days=2)
+    server.mails.pop(5)
+    assert pull(context, box) == 0
+    assert stored(context)[5] is None  # somebody has deleted it: known as gone
+
+
+def test_c_38_a_gap_in_the_ledger_is_found_and_closed(context, server, box, clock, caplog):
+    assert pull(context, box) == 3
+    with open_session(context.engine) as session:
+        lost = session.exec(select(RawMessage).where(RawMessage.uid == 5)).one()
+        session.delete(lost)
+        session.commit()
+    settings = context.settings.model_copy(update={"mailboxes": [box]})
+    [comparison] = compare_all(settings, context.engine)
+    assert (comparison.on_server, comparison.missing) == (3, (5,))
+    assert pull(context, box) == 0  # compared a moment ago
+    clock.forward(days=1)
+    assert pull(context, box) == 1
+    assert stored(context) == server.mails
+    assert "ledger had gaps" in caplog.text
+    [comparison] = compare_all(settings, context.engine)
+    assert comparison.missing == ()
 
 
 def test_a_message_that_is_neither_handed_out_nor_listed_any_more_has_vanished(
