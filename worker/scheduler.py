@@ -3,11 +3,15 @@
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from worker.context import Context
+from worker.idle import watch
 from worker.pipeline import Runner, Step, Troubles
 
 log = logging.getLogger(__name__)
@@ -36,8 +40,18 @@ def start(steps: Sequence[Step], context: Context) -> BackgroundScheduler:
             misfire_grace_time=None,
         )
     scheduler.start()
+    names = {step.name for step in steps}
+    for mailbox in context.settings.mailboxes:
+        job = f"pull {mailbox.name}"
+        if mailbox.idle and job in names:
+            watch(context, mailbox, partial(_run_now, scheduler, job, context))
     log.info("worker started", extra={"count": len(steps)})
     return scheduler
+
+
+def _run_now(scheduler: BackgroundScheduler, job: str, context: Context) -> None:
+    with suppress(JobLookupError):  # the scheduler has been shut down meanwhile
+        scheduler.modify_job(job, next_run_time=context.clock())
 
 
 def stop(scheduler: BackgroundScheduler, context: Context) -> bool:
