@@ -1,16 +1,19 @@
 """Commands for administrators: doctor, users, the database."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from config.errors import PermanentError
 from config.settings import load_settings
-from odzew.opening import open_and_migrate
+from odzew.opening import open_and_migrate, open_context
 from odzew.options import AsJson, Config
-from odzew.output import console, print_json, print_table, say
-from storage.database import open_session
+from odzew.output import console, errors, print_json, print_table, say
+from storage.backup import after_restore, back_up, restore
+from storage.database import open_database, open_session
 from storage.people import add_person, all_people, end_all_sessions, find_person
 from storage.tables import ROLES, Person
 
@@ -119,6 +122,43 @@ def upgrade(config: Config = None) -> None:
     """Bring the schema up to date; every command does so too. Example: odzew db upgrade"""
     engine = open_and_migrate(load_settings(config))
     say(f"{engine.url.render_as_string(hide_password=True)} is up to date.")
+
+
+@db.command("backup")
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where the copy goes, in a folder of its own.")],
+    config: Config = None,
+) -> None:
+    """Copy database, files and classifiers, while odzew runs. Example: odzew db backup /backups"""
+    context = open_context(config)
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task("copying", total=None)
+        made = back_up(
+            context.engine,
+            context.settings.storage.path,
+            folder,
+            now=context.clock(),
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
+    say(f"{made} is a whole backup.")
+
+
+@db.command("restore")
+def restore_backup(
+    folder: Annotated[Path, typer.Argument(exists=True, help="What odzew db backup has made.")],
+    config: Config = None,
+) -> None:
+    """Bring a backup back into an empty database and folder. Example: odzew db restore PATH
+
+    Nobody is acknowledged twice: what waited then is for a person to decide.
+    """
+    settings = load_settings(config)
+    engine = open_database(settings.database.url)
+    restore(engine, settings.storage.path, folder)
+    context = open_context(config)
+    with open_session(context.engine) as session:
+        undecided = after_restore(session, now=context.clock())
+    say(f"{folder} is restored. {undecided} acknowledgements of unknown fate: see odzew outbox.")
 
 
 @db.command("check")

@@ -45,6 +45,7 @@ def decision_for(content: bytes, settings: Settings) -> dict[str, Any]:
         received_at=now,
         now=now,
         archive=False,
+        before_restore=False,
         can_send=True,
         suppressed=False,
         same_mail_before=False,

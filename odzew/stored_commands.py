@@ -146,6 +146,19 @@ def retry_message(row_id: RowId, config: Config = None) -> None:
     say(f"Message {row_id} will be read again by the worker.")
 
 
+@ledger.command("ticket")
+def ticket_anyway(row_id: RowId, config: Config = None) -> None:
+    """Make a ticket of a message that was set aside. Example: odzew ledger ticket 17"""
+    from worker.ingest import ticket_anyway as make_ticket
+
+    context = open_context(config)
+    with open_session(context.engine) as session:
+        row = get_ledger_row(session, row_id)
+    if row is None or row.outcome != "quarantined":
+        raise PermanentError(f"message {row_id} is not set aside; see odzew ledger --quarantined")
+    say(f"Message {row_id} is ticket {make_ticket(context, row)}.")
+
+
 @ledger.command("raw")
 def raw_message(row_id: RowId, config: Config = None) -> None:
     """The unchanged bytes, to standard output. Example: odzew ledger raw 17 > mail.eml"""

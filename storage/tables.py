@@ -63,6 +63,9 @@ class WorkColumns(SQLModel):
     claimed_until: datetime | None = Field(
         default=None, sa_type=UtcDateTime, description="end of the lease of whoever works on it"
     )
+    claimed_by: str | None = Field(
+        default=None, description="which claim it is: a random word that no other claim has"
+    )
     attempts: int = 0
     problem: str | None = Field(default=None, description="why the last attempt failed")
 
@@ -79,6 +82,9 @@ class Instance(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     acknowledgements_paused: bool = False
     acknowledgements_resumed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    restored_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="from a backup, last"
+    )
     pause_reason: str = Field(default="", description="empty: a person has paused them")
     worker_paused: bool = False
 
@@ -412,3 +418,27 @@ class WebSession(SQLModel, table=True):
     csrf_token: str
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     last_seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class FleetNode(SQLModel, table=True):
+    """A running ``odzew fleet``; it says every few seconds that it is alive."""
+
+    __tablename__ = "fleet_node"
+
+    name: str = Field(primary_key=True)
+    steps: str = Field(description="names of steps, with commas")
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    seen_at: datetime = Field(sa_type=UtcDateTime, description="by the database's clock")
+
+
+class FleetTick(SQLModel, table=True):
+    """The newest tick of a step that a node has put into the queue, so that none is run twice."""
+
+    __tablename__ = "fleet_tick"
+
+    step: str = Field(primary_key=True)
+    tick: int = Field(sa_type=BigInteger, description="periods since 1970, by the database's clock")
+    failures: int = Field(default=0, description="in a row, of steps that run on one node at a time")
+    not_before: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="after failures: no tick until then"
+    )

@@ -68,6 +68,9 @@ def acknowledge(
         received_at=ticket.received_at,
         now=now,
         archive=archive,
+        before_restore=(
+            instance.restored_at is not None and ticket.received_at <= instance.restored_at
+        ),
         can_send=context.settings.smtp is not None,
         suppressed=is_suppressed(session, address, now=now),
         same_mail_before=is_known_message(

@@ -16,6 +16,7 @@ from worker.authentication import authentication
 from worker.autoresponse import canonical, is_machine_address, verdict
 from worker.bounce import delivery_report
 from worker.content import MAILS, MAX_BODY, clean, content
+from worker.form_fields import form_fields
 from worker.forward import MAX_DEPTH, Forward, find_forward, subject_prefix, with_origin
 from worker.headers import (
     Address,
@@ -34,8 +35,10 @@ from worker.parsed_message import (
     KnownAddresses,
     ParsedMessage,
     RequesterSource,
+    in_domains,
 )
-from worker.requester import requester, same_organisation
+from worker.relayed import without_marketplace
+from worker.requester import is_form, requester, same_organisation
 from worker.returned import returned_ids
 from worker.structure import Part, read
 
@@ -60,7 +63,7 @@ def parse(raw: bytes, known: KnownAddresses = KnownAddresses()) -> ParsedMessage
     try:
         return take_apart(raw, known)
     except Exception as error:
-        return _unread(raw, error)
+        return as_plain_text(raw, f"the mail could not be read ({type(error).__name__})")
 
 
 def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
@@ -86,15 +89,35 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
     )
     in_reply_to = message_ids(root.get("in-reply-to"))
     references = message_ids(" ".join(root.all("references")))
+    to_addrs, cc_addrs = _recipients(root, "to"), _recipients(root, "cc")
     lines = text.quoted.split("\n")
+    form = None
     forward = None
-    if not report.is_report:
-        forward = _forward(root, lines, sender=sender.addr, known=known)
+    prefix = subject_prefix(subject)
+    if is_form(root, known, sender=sender.addr, reply_to=reply_to, forward=prefix == "forward"):
+        form = form_fields(text.plain.split("\n"))
+    elif not report.is_report:
+        forward = _forward(
+            root,
+            lines,
+            subject=subject,
+            is_reply=bool(in_reply_to or references),
+            sender=sender.addr,
+            recipients=(*to_addrs, *cc_addrs),
+            known=known,
+        )
     forwarded = forward.message if forward else None
-    is_reply = bool(in_reply_to or references) or subject_prefix(subject) == "reply"
+    is_reply = bool(in_reply_to or references) or prefix == "reply"
+    asker = requester(
+        root, known=known, senders=senders, reply_to=reply_to, forwarded=forwarded, form=form
+    )
+    if in_domains(sender.addr, known.relays):
+        lines = without_marketplace(lines)
     newly = quotation.split_lines(
         forward.comment_lines if forward else lines, answers=is_reply or text.cites
     ).text
+    if form is not None:
+        newly = text.plain.strip() if form.message is None else form.text(asker.addr)
     handed_on = forwarded is not None and known.is_trusted_forwarder(sender.addr)
     other = {"sender": root.get("sender"), "reply_to": root.get("reply-to")}
     judged = verdict(
@@ -102,13 +125,13 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
         known=known,
         report=report,
         subject=subject,
-        body=newly or text.plain,
+        # What a person quotes or hands on is no sign of a machine.
+        body=newly or ("" if is_reply or forwarded else text.plain),
         senders={"from": sender.addr}
         | {field: _first_mailbox(addresses(value)).addr for field, value in other.items()},
         return_path=return_path,
         handed_on=handed_on,
     )
-    asker = requester(root, known=known, senders=senders, reply_to=reply_to, forwarded=forwarded)
     genuine = authentication(root, known=known, from_addr=sender.addr)
     reason = judged.reason or asker.doubt or genuine.reason or None
     if reason is None and asker.source in ("from", "reply_to") and genuine.in_doubt:
@@ -119,18 +142,20 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
         reason = "B-L1: the requester is the shop itself"
     if reason is None and is_machine_address(asker.addr):
         reason = "B-M8: nobody reads the requester's address"
-    complaint = newly
+    complaint = (form and form.message) or newly
     if handed_on and forwarded and not newly:
         complaint = (forwarded.origin or forwarded).body
     return ParsedMessage(
         subject=subject,
         from_addr=sender.addr,
         from_name=sender.name,
-        to_addrs=_recipients(root, "to"),
-        cc_addrs=_recipients(root, "cc"),
+        to_addrs=to_addrs,
+        cc_addrs=cc_addrs,
         reply_to_addr=_first_mailbox(reply_to).addr,
         requester_addr=asker.addr,
         requester_source=asker.source,
+        requester_name=asker.name,
+        requester_sure=asker.sure,
         message_id=_message_id(root, raw),
         in_reply_to=in_reply_to,
         references=references,
@@ -158,7 +183,8 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
     )
 
 
-def _unread(raw: bytes, error: Exception) -> ParsedMessage:
+def as_plain_text(raw: bytes, problem: str) -> ParsedMessage:
+    """A mail of which nothing is known but its bytes, read as they are; for a person to judge."""
     text = clean(charset.decode(raw[:MAX_BODY]).text)
     return ParsedMessage(
         subject="",
@@ -187,7 +213,7 @@ def _unread(raw: bytes, error: Exception) -> ParsedMessage:
         bounces=(),
         attachments=(),
         defects=(),
-        error=f"the mail could not be read ({type(error).__name__}); its bytes are kept",
+        error=f"{problem}; its bytes are kept",
     )
 
 
@@ -239,66 +265,80 @@ def _foreign_return_path(return_path: str | None, from_addr: str) -> str | None:
 
 
 def _forward(
-    root: Part, lines: list[str], *, sender: str, known: KnownAddresses, depth: int = 0
+    root: Part,
+    lines: list[str],
+    *,
+    subject: str,
+    is_reply: bool,
+    sender: str,
+    recipients: tuple[str, ...],
+    known: KnownAddresses,
+    depth: int = 0,
 ) -> Forward | None:
     """What is handed on in a mail: attached whole, or in its text.
 
-    Where both are there, the attached mails may be what the customer had attached: the text is
+    Where both are there, the attached mail may be what the customer had attached: the text is
     followed, and a person has a look.
     """
     inline = find_forward(
         lines,
-        subject=decode_words(root.get("subject")),
-        is_reply=any(message_ids(root.get(field)) for field in ("in-reply-to", "references")),
+        subject=subject,
+        is_reply=is_reply,
         sender=sender,
-        recipients=(*_recipients(root, "to"), *_recipients(root, "cc")),
+        recipients=recipients,
         known=known,
     )
-    attached = _attached_forward(root, lines, sender=sender, known=known, depth=depth)
-    if inline is None or attached is None:
-        return inline or attached
-    if inline.message.from_addr == attached.message.from_addr:
-        return attached
+    mails = _attached_mails(root)
+    if not mails:
+        return inline
+    attached = _attached_forward(mails, sender=sender, known=known, depth=depth)
+    if inline is None or inline.message.from_addr == attached.from_addr:
+        return Forward(tuple(lines) if inline is None else inline.comment_lines, attached)
     return replace(inline, message=replace(inline.message, complete=False))
 
 
 def _attached_forward(
-    root: Part, lines: list[str], *, sender: str, known: KnownAddresses, depth: int
-) -> Forward | None:
+    mails: list[Part], *, sender: str, known: KnownAddresses, depth: int
+) -> ForwardedMessage:
     """The first of the mails that are attached whole; complete when it is the only one.
 
     Several may be of several customers (decision 1). A colleague's mail is looked into for the
     customer's, as ``with_origin`` does in a text.
     """
-    mails = _attached_mails(root)
-    if not mails:
-        return None
     inner = mails[0]
-    author = _first_mailbox(addresses(inner.get("from"))).addr
+    author = _first_mailbox(addresses(inner.get("from")))
     text, _ = content(inner, [])
     message = ForwardedMessage(
-        from_addr=author,
-        from_name=_first_mailbox(addresses(inner.get("from"))).name,
+        from_addr=author.addr,
+        from_name=author.name,
         to=_recipients(inner, "to"),
         cc=_recipients(inner, "cc"),
         subject=decode_words(inner.get("subject")),
         body=text.plain,
         date=one_line(inner.get("date")),
-        complete=bool(author) and len(mails) == 1,
+        complete=bool(author.addr) and len(mails) == 1,
     )
-    if not (known.is_trusted_forwarder(sender) and known.is_trusted_forwarder(author)):
-        return Forward(tuple(lines), message)
+    if not (known.is_trusted_forwarder(sender) and known.is_trusted_forwarder(author.addr)):
+        return message
     nested = None
     if depth < MAX_DEPTH:
-        below = text.quoted.split("\n")
-        nested = _forward(inner, below, sender=author, known=known, depth=depth + 1)
+        nested = _forward(
+            inner,
+            text.quoted.split("\n"),
+            subject=message.subject,
+            is_reply=inner.has("in-reply-to") or inner.has("references"),
+            sender=author.addr,
+            recipients=(*message.to, *message.cc),
+            known=known,
+            depth=depth + 1,
+        )
     if nested is None:
-        return Forward(tuple(lines), with_origin(message, known))
+        return with_origin(message, known)
     origin = nested.message.origin or nested.message
     if not origin.from_addr or known.is_trusted_forwarder(origin.from_addr):
-        return Forward(tuple(lines), message)
+        return message
     complete = origin.complete and message.complete
-    return Forward(tuple(lines), replace(message, origin=replace(origin, complete=complete)))
+    return replace(message, origin=replace(origin, complete=complete))
 
 
 def _attached_mails(root: Part) -> list[Part]:

@@ -35,6 +35,7 @@ class Circumstances:
     received_at: datetime
     now: datetime
     archive: bool
+    before_restore: bool  # arrived before a backup was restored, read after it
     suppressed: bool
     can_send: bool  # an SMTP server is configured
     same_mail_before: bool  # the same Message-ID from the same sender in the last 24 hours
@@ -64,6 +65,8 @@ def _refusal(facts: Circumstances, limits: Acknowledgements) -> str | None:
         return "B.8 row 52: an authority or a court is answered by a person"
     if facts.archive:
         return "B-50: older than the go-live of this mailbox"
+    if facts.before_restore:
+        return "D-P11: arrived before a backup was restored; it may have been acknowledged then"
     if facts.requester_status == "missing":
         return "B-D2: no single valid address to answer"
     if facts.requester_status == "suggested":

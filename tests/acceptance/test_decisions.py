@@ -66,3 +66,38 @@ def test_a_message_that_was_set_aside_is_read_again_when_a_person_says_so(
     desk.run("worker", "--once")
     assert desk.objects("ledger", "--quarantined") == []
     assert [row["outcome"] for row in desk.objects("ledger")] == ["ticket"]
+
+
+def test_a_message_that_cannot_be_read_becomes_a_ticket_when_a_person_says_so(
+    tmp_path: Path, dovecot: "Dovecot", catcher: "SmtpCatcher"
+) -> None:
+    desk, user = a_desk(tmp_path, dovecot, catcher)
+    dovecot.append(user, COMPLAINT)
+    desk.run("worker", "--once", "--steps", "pull")
+    with closing(sqlite3.connect(desk.folder / "var" / "odzew.db")) as connection, connection:
+        connection.execute(
+            "UPDATE raw_message SET outcome = 'quarantined', next_attempt_at = NULL, attempts = 3,"
+            " reason = 'the parser died'"
+        )
+    assert "ODZ-" in desk.run("ledger", "ticket", "1").stdout
+    [ticket] = desk.objects("tickets")
+    assert (ticket["requester_status"], ticket["acknowledged_at"]) == ("missing", None)
+    assert ticket["due_at"] is not None
+    assert [row["outcome"] for row in desk.objects("ledger")] == ["ticket"]
+    assert "is not set aside" in desk.run("ledger", "ticket", "1", status=1).stderr
+    desk.run("ledger", "--check")
+
+
+def test_a_backup_is_made_and_restored_by_two_commands(
+    tmp_path: Path, dovecot: "Dovecot", catcher: "SmtpCatcher"
+) -> None:
+    desk, user = a_desk(tmp_path, dovecot, catcher)
+    dovecot.append(user, numbered(1), numbered(2))
+    desk.run("worker", "--once", "--steps", "pull,ingest")
+    desk.run("db", "backup", "backups")
+    [copy] = (desk.folder / "backups").iterdir()
+    assert "not empty" in desk.run("db", "restore", str(copy), status=1).stderr
+    (desk.folder / "var").rename(desk.folder / "lost")
+    assert "2 acknowledgements of unknown fate" in desk.run("db", "restore", str(copy)).stdout
+    assert len(desk.objects("tickets")) == 2
+    assert [row["state"] for row in desk.objects("outbox")] == ["unknown", "unknown"]

@@ -18,8 +18,11 @@ def events(lines: str) -> list[dict[str, object]]:
 
 
 def numbered(number: int) -> bytes:
-    return COMPLAINT.replace(b"stluczony.wazon@", b"wazon%d@" % number).replace(
-        b"ZP-4711", b"ZP-%d" % (5000 + number)
+    """Each from a customer of its own: one in ten minutes to an address (B.7)."""
+    return (
+        COMPLAINT.replace(b"stluczony.wazon@", b"wazon%d@" % number)
+        .replace(b"ZP-4711", b"ZP-%d" % (5000 + number))
+        .replace(b"<anna@", b"<anna%d@" % number)
     )
 
 

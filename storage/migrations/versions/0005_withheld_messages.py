@@ -1,4 +1,4 @@
-"""Messages that a server lists but does not hand out; when a folder was last compared with the ledger"""
+"""Messages that a server lists but does not hand out; comparisons with folders; restored backups"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,5 +31,7 @@ def upgrade() -> None:
             name=op.f('uq_withheld_message_mailbox_folder_uidvalidity_uid'),
         ),
     )
+    with op.batch_alter_table('instance', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('restored_at', UtcDateTime(), nullable=True))
     with op.batch_alter_table('mailbox_cursor', schema=None) as batch_op:
         batch_op.add_column(sa.Column('compared_at', UtcDateTime(), nullable=True))

@@ -18,6 +18,7 @@ PLAIN = Circumstances(
     received_at=NOW - timedelta(minutes=5),
     now=NOW,
     archive=False,
+    before_restore=False,
     suppressed=False,
     same_mail_before=False,
     can_send=True,
