@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from config.checkpoint import checkpoint
 from config.errors import TemporaryError
 
 
@@ -55,8 +56,11 @@ def _write(target: Path, content: bytes) -> None:
         try:
             file.write(content)
             file.flush()
+            checkpoint("CP-05")
             os.fsync(file.fileno())
+            checkpoint("CP-06")
             Path(file.name).rename(target)
+            checkpoint("CP-07")
         except OSError:
             # On a full disk each attempt would leave as much as there was room for.
             Path(file.name).unlink()

@@ -56,7 +56,7 @@ def pull(context: Context, mailbox: Mailbox) -> int:
     stored = 0
     refusals: list[MailboxUnreachable] = []
     try:
-        with connect(mailbox) as client:
+        with connect(mailbox, context.tokens) as client:
             for name in mailbox.folders:
                 try:
                     stored += _pull_folder(context, client, mailbox, name)
@@ -81,6 +81,7 @@ def _pull_folder(context: Context, client: IMAPClient, mailbox: Mailbox, name: s
         for uid in withheld_uids(session, cursor, due=context.clock()):
             stored += _read_withheld(context, session, mailbox, cursor, folder, uid)
         new = _to_read(session, mailbox, cursor, folder, now=context.clock())
+        checkpoint("CP-02")
         for part in _parts(new, BATCH_MAILS):
             if context.stopping.is_set():
                 return stored
@@ -179,6 +180,7 @@ def _mark(
         folder.mark_stored(kept, mailbox.after_import)
     except CommandRefused as error:
         return error
+    checkpoint("CP-28")
     return None
 
 
@@ -195,11 +197,12 @@ def _to_read(
                 extra={
                     "mailbox": cursor.mailbox,
                     "folder": cursor.folder,
+                    "uid": missing[0],
                     "count": len(missing),
                 },
             )
         wanted.update(missing)
-        cursor.compared_at = now
+        cursor.compared_at, cursor.gaps = now, len(missing)
     return sorted(wanted)
 
 

@@ -14,8 +14,10 @@ import ssl
 from collections.abc import Callable, Iterator
 from email.utils import parseaddr
 
+from config.checkpoint import checkpoint
 from config.errors import OdzewError, PermanentError, TemporaryError
-from config.settings import Smtp
+from config.settings import MailServer
+from worker.oauth import TokenLogin, xoauth2
 
 TIMEOUT_SECONDS = 20
 # The server may check the message before it answers the final dot: RFC 5321 §4.5.3.2.6.
@@ -45,7 +47,7 @@ class OutcomeUnknown(OdzewError):
 class SmtpConnection:
     """An open, logged-in connection for several messages."""
 
-    def __init__(self, client: smtplib.SMTP, server: Smtp) -> None:
+    def __init__(self, client: smtplib.SMTP, server: MailServer) -> None:
         self._client = client
         self._server = server
 
@@ -63,6 +65,7 @@ class SmtpConnection:
             options = ["8BITMIME"] if client.has_extn("8bitmime") else []
             _expect(client.mail(sender, [f"BODY={name}" for name in options]), "sender")
             _expect_recipient(client.rcpt(recipient))
+        checkpoint("CP-20")
         before_data()
         with translated(self._server):
             client.putcmd("data")
@@ -71,7 +74,11 @@ class SmtpConnection:
                 # Also a 2xx: a server that does not wait for the message would not end it either.
                 _expect((code if code >= 400 else 554, said), "DATA")
         try:
-            client.send(_stuffed(content))
+            stuffed = _stuffed(content)
+            client.send(stuffed[: len(stuffed) // 2])
+            checkpoint("CP-22")
+            client.send(stuffed[len(stuffed) // 2 :])
+            checkpoint("CP-23")
             if client.sock is not None:
                 client.sock.settimeout(FINAL_ANSWER_SECONDS)
             answer = client.getreply()
@@ -89,8 +96,12 @@ class SmtpConnection:
 
 
 @contextlib.contextmanager
-def connect(server: Smtp) -> Iterator[SmtpConnection]:
-    """Connect, protect the line, log in; raises ServerUnreachable."""
+def connect(server: MailServer, login: TokenLogin | None = None) -> Iterator[SmtpConnection]:
+    """Connect, protect the line, log in: by password, or by a token.
+
+    Raises ServerUnreachable, TokenUnavailable.
+    """
+    token = login.current() if login else ""
     # The domain of the sender serves in EHLO: the name of this machine is nobody's business.
     name = parseaddr(server.sender)[1].rpartition("@")[2] or "localhost"
     with translated(server):
@@ -106,7 +117,9 @@ def connect(server: Smtp) -> Iterator[SmtpConnection]:
             if server.security == "starttls":
                 client.starttls(context=tls)
             client.ehlo_or_helo_if_needed()
-            if server.username:
+            if login:
+                _log_in_by_token(client, server.username or login.username, token, login)
+            elif server.username:
                 _log_in(client, server.username, server.secret())
         yield SmtpConnection(client, server)
     finally:
@@ -125,6 +138,27 @@ def _log_in(client: smtplib.SMTP, username: str, secret: str) -> None:
     code, said = client.docmd("AUTH", f"PLAIN {token}")
     if code != 235:
         raise smtplib.SMTPAuthenticationError(code, said)
+
+
+def _log_in_by_token(client: smtplib.SMTP, username: str, token: str, login: TokenLogin) -> None:
+    """XOAUTH2, once more with a new token where this one is refused (C-34)."""
+    try:
+        _say_token(client, username, token)
+    except smtplib.SMTPAuthenticationError as refusal:
+        renewed = login.renewed(refused=token) if refusal.smtp_code >= 500 else None
+        if renewed is None:
+            raise
+        _say_token(client, username, renewed)
+
+
+def _say_token(client: smtplib.SMTP, username: str, token: str) -> None:
+    said = base64.b64encode(xoauth2(username, token)).decode("ascii")
+    code, answer = client.docmd("AUTH", f"XOAUTH2 {said}")
+    if code == 334:
+        # The reason of a refusal, in JSON: an empty line asks for the verdict.
+        code, answer = client.docmd("")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, answer)
 
 
 # Enhanced status codes that say that an address itself is wrong or closed (RFC 3463 §3.2, §3.3).
@@ -173,19 +207,19 @@ def _stuffed(content: bytes) -> bytes:
     return b"\r\n".join([*stuffed, b".", b""])
 
 
-def _where(server: Smtp) -> str:
+def _where(server: MailServer) -> str:
     return f"SMTP server {server.host}:{server.port}"
 
 
 @contextlib.contextmanager
-def translated(server: Smtp) -> Iterator[None]:
+def translated(server: MailServer) -> Iterator[None]:
     where = _where(server)
     try:
         yield
     except smtplib.SMTPAuthenticationError as error:
         raise ServerUnreachable(
             f"{where}: the server refused the user name or password ({error.smtp_code}); "
-            "check smtp.username and its secret"
+            f"{_login_advice(_text(error.smtp_error))}"
         ) from error
     except ssl.SSLCertVerificationError as error:
         raise ServerUnreachable(
@@ -196,6 +230,15 @@ def translated(server: Smtp) -> Iterator[None]:
         raise ServerUnreachable(f"{where}: {error.smtp_code} {_text(error.smtp_error)}") from error
     except (OSError, smtplib.SMTPException) as error:
         raise ServerUnreachable(f"{where}: {str(error) or type(error).__name__}") from error
+
+
+def _login_advice(said: str) -> str:
+    """Microsoft says 5.7.139 where passwords, or SMTP as a whole, are switched off (C-35)."""
+    if "SmtpClientAuthentication" in said:
+        return "allow authenticated SMTP for this mailbox in the Exchange admin centre"
+    if said.startswith("5.7.139"):
+        return "it takes no passwords any more: log in by a token, see smtp.oauth_mailbox"
+    return "check smtp.username and its secret"
 
 
 def _text(said: bytes | str) -> str:
