@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed learning lock migration
+.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed parse-speed learning lock migration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,16 @@ recipes: ## ways to train the classifier, compared on the validation part (V="pl
 
 classify-speed: ## mails a second against a plain pipeline and the machine's peak
 	$(BIN)/python -m bench.classify
+
+var/bench-peers:
+	$(BIN)/pip install -q --target var/bench-peers mail-parser==4.8.0 django-helpdesk==2.6.1 django==5.2.19 beautifulsoup4==4.15.0 email-reply-parser==0.5.12
+
+parse-speed: var/bench-peers ## mails read a second on one core, beside the standard library, mail-parser and django-helpdesk
+	$(BIN)/python -m bench.parse
+
+crashes: ## kill the worker at each named point, on SQLite and on PostgreSQL
+	@$(PYTHON) -m odzew.setup --test
+	ODZEW_EVERY_CRASH=1 $(BIN)/python -m pytest tests/integration/test_crashes.py
 
 learning: ## how fast a shop's own labels make it better
 	$(BIN)/python -m bench.retrain

@@ -1,8 +1,9 @@
 """``python -m bench.classify``: how fast mails are classified, beside a plain pipeline.
 
 In one run, on the same mails: the peak of the machine (a large matrix product, 32 and 16 bits), the
-naive ``transformers`` pipeline (one mail after the other, 32 bits), odzew's default, and, where it
-is installed, the extra ``fast``. Medians of five. Loading is measured in a fresh process.
+naive ``transformers`` pipeline (one mail after the other, 32 bits), odzew's default, and, where
+they are installed, the extra ``fast`` (PYTHONPATH=.venv/fast finds it) and ONNX Runtime. Medians
+of five. Loading is measured in a fresh process.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench.onnx_encoder import onnx_encoders
 from models.corpus import corpus
 from models.evaluation import predict
 from triage.classifier import Classifier
@@ -49,8 +51,12 @@ def main() -> None:
     default = Encoder.load(DEFAULT)
     if default.precision != "fp32":
         runs[f"odzew, default ({default.precision})"] = lambda: default.encode(texts)
-    for fast in fast_encoders(default, [example.text for example in calibration]):
+    calibrating = [example.text for example in calibration]
+    for fast in fast_encoders(default, calibrating):
         runs[f"odzew, extra fast (OpenVINO, {fast.precision})"] = partial(fast.encode, texts)
+    with suppress(ImportError):
+        for name, other in onnx_encoders(whole, calibrating):
+            runs[f"ONNX Runtime, {name}"] = partial(other.encode, texts)
     console = Console()
     tokens = [len(row) for row in whole.tokens(texts)]
     work = sum(flops(whole, n) for n in tokens)

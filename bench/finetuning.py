@@ -18,15 +18,16 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from models.corpus import corpus
 from models.dataset import CAUSES, URGENCIES, Example
 from models.evaluation import label_scores
-from models.finetuning import Recipe, fine_tune
+from models.finetuning import Recipe, fine_tune, run_key
+from models.registry import default_folder, load_with_encoder
 from models.training import embed, train_head
-from triage.classifier import Head
+from triage.classifier import Head, softmax
 from triage.encoder import Encoder
 from triage.quantization import read_packed, to_bytes
 
@@ -44,8 +45,11 @@ RECIPES: dict[str, Recipe] = {
     "no-averaging": replace(Recipe(), average=0),
     "double-rate": replace(Recipe(), rate=2 * Recipe().rate),
     "subject-segment": Recipe(),
+    "self-distilled": Recipe(),
     "six-layers": Recipe(),
+    "six-layers-distilled": Recipe(),
 }
+TEACHERS = Path("var/bench")
 
 
 def main() -> None:
@@ -63,8 +67,8 @@ def main() -> None:
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task(name, total=None)
 
-            def show(done: int, total: int, loss: float, task: object = task) -> None:
-                progress.update(task, completed=done, total=total, description=f"loss {loss:.2f}")  # type: ignore[arg-type]
+            def show(done: int, total: int, loss: float, task: TaskID = task) -> None:
+                progress.update(task, completed=done, total=total, description=f"loss {loss:.2f}")
 
             cause, urgency = judged(name, examples, unseen, options.epochs, show)
         row = {
@@ -92,7 +96,7 @@ def judged(
     if name == "tf-idf":
         learnt, seen = tf_idf([e.text for e in examples], [e.text for e in unseen])
         return _heads(learnt, seen, examples)
-    base = every_second_layer(BASE, Path("var/base-six")) if name == "six-layers" else BASE
+    base = every_second_layer(BASE, Path("var/base-six")) if name.startswith("six") else BASE
     encoder = Encoder.load(base, precision="fp32")
     if name == "frozen":
         cache = Path("var/bench")
@@ -106,10 +110,41 @@ def judged(
             [replace(e, text=_segmented(e.text)) for e in s] for s in (examples, unseen)
         )
     cause, urgency = fine_tune(
-        encoder, examples, causes=CAUSES, urgencies=URGENCIES, recipe=recipe, on_progress=show
+        encoder,
+        examples,
+        causes=CAUSES,
+        urgencies=URGENCIES,
+        recipe=recipe,
+        teacher=taught(examples, recipe, show) if name.endswith("distilled") else None,
+        on_progress=show,
     )
     seen = encoder.encode([e.text for e in unseen])
     return cause.logits(seen), urgency.logits(seen)
+
+
+def taught(
+    examples: Sequence[Example], recipe: Recipe, show: Callable[[int, int, float], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a classifier of twelve layers, trained with the recipe, says of its own examples.
+
+    For the whole training part that is the shipped one; for a share, one is trained and its word
+    kept in ``var/bench``.
+    """
+    texts = [e.text for e in examples]
+    if len(examples) == len(corpus("train")):
+        classifier, encoder, _ = load_with_encoder(default_folder())
+        return classifier.predict(encoder.encode(texts))
+    encoder = Encoder.load(BASE, precision="fp32")
+    kept = TEACHERS / f"teacher-{run_key(encoder, examples, recipe)[:16]}.npz"
+    if not kept.exists():
+        heads = fine_tune(
+            encoder, examples, causes=CAUSES, urgencies=URGENCIES, recipe=recipe, on_progress=show
+        )
+        embedded = encoder.encode(texts)
+        TEACHERS.mkdir(parents=True, exist_ok=True)
+        np.savez(kept, *(softmax(head.logits(embedded)) for head in heads))
+    with np.load(kept) as arrays:
+        return arrays["arr_0"], arrays["arr_1"]
 
 
 def every_second_layer(base: Path, folder: Path) -> Path:

@@ -70,6 +70,12 @@ def _sender(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", value):
+        raise ValueError("allowed: an address without a name: biuro@sklep.example")
+    return value
+
+
 def _start(value: object) -> object:
     if isinstance(value, date) or value in ("now", "all", "archive"):
         return value
@@ -83,6 +89,15 @@ def _after_import(value: str) -> str:
     if value in ("leave", "keyword", "seen") or (value.startswith("move:") and value[5:].strip()):
         return value
     raise ValueError("allowed: 'leave', 'keyword', 'seen' or 'move:<folder>'")
+
+
+def _endpoint(value: str) -> str:
+    """The address without a slash at its end; what is sent there is a secret."""
+    parts = urlsplit(value)
+    at_home = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if value and not (parts.hostname and (parts.scheme == "https" or at_home)):
+        raise ValueError("allowed: an https address such as 'https://login.microsoftonline.us'")
+    return value.rstrip("/")
 
 
 def _lower(values: list[str]) -> list[str]:
@@ -176,9 +191,15 @@ class Mailbox(Login):
     port: int = Field(default=993, ge=1, le=65535)
     security: Security = "tls"
     oauth: Literal["", "google", "microsoft"] = ""
-    oauth_client_id: str = ""
-    oauth_tenant: str = ""
-    oauth_token_env: str = ""
+    oauth_client_id: str = Field(default="", description="empty: the token is never renewed")
+    oauth_client_secret_env: str = ""
+    oauth_tenant: str = Field(default="", pattern=r"^[A-Za-z0-9.-]*$")
+    oauth_token_env: str = Field(
+        default="", description="the first refresh token; without oauth_client_id an access token"
+    )
+    oauth_endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
+        default="", description="where tokens come from, in Microsoft's national clouds"
+    )
     folders: list[str] = Field(default=["INBOX"], min_length=1)
     start: Annotated[Literal["now", "all", "archive"] | date, BeforeValidator(_start)] = "now"
     after_import: Annotated[str, AfterValidator(_after_import)] = "leave"
@@ -193,8 +214,11 @@ class Mailbox(Login):
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Self:
-        if self.oauth and not self.oauth_token_env:
-            raise ValueError("oauth needs oauth_token_env, the variable with the access token")
+        if self.oauth and not (self.oauth_token_env or self.oauth_client_id):
+            raise ValueError(
+                "oauth needs oauth_token_env, the variable with a token, or oauth_client_id and a "
+                "login by `odzew mailboxes login`"
+            )
         return self
 
     @model_validator(mode="after")
@@ -210,12 +234,18 @@ class Mailbox(Login):
         return read_secret(self.password_env, self.password_file, owner=f"mailbox {self.name!r}")
 
 
-class Smtp(Login):
+class MailServer(Login):
+    """A server that takes our mail."""
+
     port: int = Field(default=587, ge=1, le=65535)
     security: Security = "starttls"
     sender: Annotated[str, AfterValidator(_sender)] = Field(
         min_length=1, description="RFC 5322 mailbox: name <address>"
     )
+
+
+class Smtp(MailServer):
+    oauth_mailbox: str = Field(default="", description="log in by the token of this mailbox")
     retry_seconds: list[Annotated[int, Field(ge=1)]] = Field(
         default=[60, 900, 3600, 14400, 43200], min_length=1
     )
@@ -250,8 +280,24 @@ class Relay(Section):
     domain: str
 
 
+class AlertsSmtp(MailServer):
+    """A second server, so that alarms go out when the one for acknowledgements is the trouble."""
+
+
 class Alerts(Section):
-    webhook_env: str = ""
+    """Who is told, by another way than the page, that a person is needed."""
+
+    webhook_env: str = Field(default="", description="variable with an address that is a secret")
+    smtp: AlertsSmtp | None = None
+    to: list[Annotated[str, AfterValidator(_address)]] = []
+
+    @model_validator(mode="after")
+    def _mail_has_a_server_and_readers(self) -> Self:
+        if bool(self.to) != (self.smtp is not None):
+            raise ValueError(
+                "mail needs both: the readers in alerts.to and their server in [alerts.smtp]"
+            )
+        return self
 
 
 class Acknowledgements(Section):
@@ -270,6 +316,7 @@ class Web(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     trusted_proxy: str = Field(default="", description="address of the TLS proxy in front")
     hosts: Names = Field(default=[], description="names under which the proxy offers the page")
+    metrics_token_env: str = Field(default="", description="variable with what Prometheus shows")
 
     @model_validator(mode="after")
     def _plain_http_stays_at_home(self) -> Self:
@@ -308,6 +355,15 @@ class Settings(BaseSettings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two mailboxes are named {name!r}; each needs its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _smtp_borrows_a_token_that_there_is(self) -> Self:
+        name = self.smtp.oauth_mailbox if self.smtp is not None else ""
+        if name and not any(m.name == name and m.oauth for m in self.mailboxes):
+            raise ValueError(
+                f"smtp.oauth_mailbox is {name!r}; allowed: the name of a mailbox that has oauth"
+            )
         return self
 
     @classmethod

@@ -16,6 +16,7 @@ from odzew import (
     classifier_commands,
     demo_command,
     mail_commands,
+    mailbox_commands,
     run_commands,
     stored_commands,
 )
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("demo")(demo_command.demo)
 app.command("run")(run_commands.run)
 app.command("worker")(run_commands.worker)
+app.command("fleet")(run_commands.fleet)
 app.command("web")(run_commands.web)
 app.command("parse")(mail_commands.parse)
 app.command("classify")(mail_commands.classify)
@@ -42,6 +44,7 @@ app.command("resume")(stored_commands.resume)
 app.command("doctor")(admin_commands.doctor)
 app.add_typer(stored_commands.ledger, name="ledger")
 app.add_typer(stored_commands.outbox, name="outbox")
+app.add_typer(mailbox_commands.app, name="mailboxes")
 app.add_typer(classifier_commands.app, name="classifiers")
 app.add_typer(admin_commands.users, name="users")
 app.add_typer(admin_commands.db, name="db")

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,14 @@ from config.errors import OdzewError
 from config.replies import ReplyValues, problems
 from config.settings import Mailbox, Settings, load_settings
 from config.taxonomy import Taxonomy
+from storage.columns import utc_now
 from storage.database import DATABASE_DOWN, Engine, explain, migrate, open_database, open_session
 from storage.files import FileStore
+from storage.fleet import nodes
 from storage.mail import count_ledger, find_cursor, outcome_counts
 
 LEAST_FREE = 1024**3  # bytes
+LOGIN_ENDS_SOON = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Finding:
 
 
 def examine(config: Path | None) -> Iterator[Finding]:
-    """Try everything that odzew needs, one finding at a time; nothing is changed or sent."""
+    """Try everything that odzew needs, one finding at a time; nothing is changed or sent.
+
+    Only a token that has run out is renewed, as it would be by the worker.
+    """
     try:
         settings = load_settings(config)
         taxonomy = Taxonomy.load(settings.triage.taxonomy or None)
@@ -60,9 +66,15 @@ def examine(config: Path | None) -> Iterator[Finding]:
     for mailbox in settings.mailboxes:
         yield _tried(
             f"mailbox {mailbox.name}",
-            partial(_mailbox, mailbox, engine if database.ok else None),
+            partial(_mailbox, settings, mailbox, engine if database.ok else None),
             "see the connecting guide in the README",
         )
+        if mailbox.oauth:
+            yield _tried(
+                f"token {mailbox.name}",
+                partial(_token, settings, mailbox),
+                f"odzew mailboxes login {mailbox.name}",
+            )
     yield _tried("smtp", lambda: _smtp(settings), "correct the [smtp] table")
     yield _tried(
         "classifier",
@@ -70,6 +82,8 @@ def examine(config: Path | None) -> Iterator[Finding]:
         "odzew classifiers list",
     )
     yield _clock()
+    if database.ok:
+        yield from fleet_findings(settings, engine)
 
 
 def _tried(check: str, do: Callable[[], str], advice: str) -> Finding:
@@ -129,11 +143,12 @@ def _replies(settings: Settings) -> str:
     return "every template says what it must and nothing that it must not"
 
 
-def _mailbox(mailbox: Mailbox, engine: Engine | None) -> str:
+def _mailbox(settings: Settings, mailbox: Mailbox, engine: Engine | None) -> str:
     from worker.imap import connect, open_folder
+    from worker.oauth import AccessTokens
 
     found = []
-    with connect(mailbox) as client:
+    with connect(mailbox, AccessTokens(settings, utc_now)) as client:
         for name in mailbox.folders:
             folder = open_folder(client, mailbox, name)
             found.append(f"{name}: {folder.exists} messages")
@@ -149,12 +164,36 @@ def _mailbox(mailbox: Mailbox, engine: Engine | None) -> str:
     return "; ".join(found)
 
 
+def _token(settings: Settings, mailbox: Mailbox) -> str:
+    from worker.oauth import AccessTokens
+
+    if not mailbox.oauth_client_id:
+        raise _Wrong(
+            f"{mailbox.oauth_token_env} holds an access token, which lives about an hour and is "
+            "not renewed; set oauth_client_id, then log in"
+        )
+    stored = AccessTokens(settings, utc_now).stored(mailbox)
+    if stored is None:
+        raise _Wrong("nobody has logged in yet")
+    if stored.problem is not None:
+        raise _Wrong(stored.problem)
+    days = (utc_now() - stored.renewed_at).days
+    found = f"renewed {days} days ago, good until {stored.expires_at:%Y-%m-%d %H:%M} UTC"
+    if stored.login_ends_at is None:
+        return f"{found}, then renewed again by itself"
+    found += f"; the login itself ends on {stored.login_ends_at:%Y-%m-%d}"
+    if stored.login_ends_at - utc_now() < LOGIN_ENDS_SOON:
+        raise _Wrong(f"{found}: log in again before")
+    return found
+
+
 def _smtp(settings: Settings) -> str:
+    from worker.oauth import AccessTokens
     from worker.smtp import connect
 
     if settings.smtp is None:
         raise _Wrong("no [smtp] table: nothing is acknowledged")
-    with connect(settings.smtp):
+    with connect(settings.smtp, AccessTokens(settings, utc_now).for_smtp(settings.smtp)):
         return f"{settings.smtp.host}:{settings.smtp.port} accepts us"
 
 
@@ -178,3 +217,22 @@ def _clock() -> Finding:
     ok = now >= newest
     advice = "" if ok else "set the clock, for example by an NTP service"
     return Finding("clock", ok, f"{now:%Y-%m-%d %H:%M} UTC", advice)
+
+
+def fleet_findings(settings: Settings, engine: Engine) -> Iterator[Finding]:
+    """Nothing where no `odzew fleet` has run for a day."""
+    with open_session(engine) as session:
+        known = nodes(session)
+    if not known:
+        return
+    alive = [node for node in known if node.alive]
+    done = {step for node in alive for step in node.steps}
+    wanted = [f"pull {mailbox.name}" for mailbox in settings.mailboxes]
+    missing = [step for step in (*wanted, "ingest", "assign", "deliver") if step not in done]
+    found = f"{len(alive)} nodes are alive"
+    if len(alive) < len(known):
+        last = max(node.seen_at for node in known if not node.alive)
+        found += f", {len(known) - len(alive)} died within a day, the last at {last:%H:%M} UTC"
+    if missing:
+        found += f"; nobody does: {', '.join(missing)}"
+    yield Finding("fleet", not missing, found, "start `odzew fleet`" if missing else "")

@@ -1,4 +1,4 @@
-"""The lock files: exact versions of everything, to run odzew and, on top of that, to test it.
+"""The lock files: exact versions to run odzew, to test it, and for its extra ``fast``.
 
 pip resolves what pyproject.toml and ``requirements-dev.in`` ask for, without installing it. Only
 names and versions are kept, so each machine fetches from where its own pip is told to.
@@ -22,7 +22,7 @@ ONLY_ON_SOME_MACHINES = re.compile(r"nvidia-|cuda-|triton$")
 
 
 def write(python: Path, root: Path, *, upgrade: bool) -> None:
-    """Write both lock files.
+    """Write the lock files.
 
     python: the environment's, whose version decides what fits: use the oldest supported one.
     upgrade: take the newest versions; otherwise those locked now stay where they still fit.
@@ -30,32 +30,39 @@ def write(python: Path, root: Path, *, upgrade: bool) -> None:
     """
     if not python.exists():
         raise SetupError("there is no .venv yet: run python3 -m odzew.setup --test first")
-    run_lock, test_lock = root / "requirements.lock", root / "requirements-dev.lock"
-    locked = [] if upgrade else [path for path in (run_lock, test_lock) if path.exists()]
+    asked, extras = _asked_for(root)
+    asked_by_tests = (root / "requirements-dev.in").read_text("utf-8").splitlines()
+    # Each on top of the one before, so that they agree. `make run` shows the demo.
+    locks = {
+        "requirements.lock": ("pyproject.toml", [*asked, *extras.get("demo", [])]),
+        "requirements-dev.lock": (
+            "requirements-dev.in, on top of requirements.lock,",
+            asked_by_tests,
+        ),
+        "requirements-fast.lock": (
+            "the extra `fast`, on top of requirements-dev.lock,",
+            extras.get("fast", []),
+        ),
+    }
+    locked = [root / name for name in locks if (root / name).exists() and not upgrade]
     version = _python_version(python)
-
-    to_run = _resolve(python, _asked_for(root), keep=locked)
-    _write_pins(
-        run_lock, to_run, HEADER.format(sources="pyproject.toml", python=version), without={}
-    )
-    asked = (root / "requirements-dev.in").read_text("utf-8").splitlines()
-    pins = [f"{name}=={number}" for name, number in to_run.items()]
-    to_test = _resolve(python, [*pins, *asked], keep=locked)
-    sources = "requirements-dev.in, on top of requirements.lock,"
-    _write_pins(test_lock, to_test, HEADER.format(sources=sources, python=version), without=to_run)
+    below: dict[str, str] = {}
+    for name, (sources, requirements) in locks.items():
+        pins = [f"{package}=={number}" for package, number in below.items()]
+        found = _resolve(python, [*pins, *requirements], keep=locked)
+        header = HEADER.format(sources=sources, python=version)
+        _write_pins(root / name, found, header, without=below)
+        below = found
 
 
-def _asked_for(root: Path) -> list[str]:
+def _asked_for(root: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """What pyproject.toml asks for, and what each extra asks for."""
     import tomllib  # not in the Python that the set-up may be started with
 
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    extras = project["project"].get("optional-dependencies", {})
-    # `make run` shows the demo, and the build tool installs odzew itself.
-    return [
-        *project["project"]["dependencies"],
-        *extras.get("demo", []),
-        *project["build-system"]["requires"],
-    ]
+    # The build tool installs odzew itself.
+    asked = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    return asked, project["project"].get("optional-dependencies", {})
 
 
 def _python_version(python: Path) -> str:

@@ -22,8 +22,9 @@ from storage.files import FileStore
 from worker.context import Context
 
 Steps = Annotated[
-    str, typer.Option("--steps", help="Only these of pull,ingest,assign,deliver,retrain.")
+    str, typer.Option("--steps", help="Only these of pull,ingest,assign,deliver,retrain,alarms.")
 ]
+ALL_STEPS = "pull,ingest,assign,deliver,retrain,alarms"
 
 
 def run(config: Config = None) -> None:
@@ -38,16 +39,11 @@ def worker(
     once: Annotated[
         bool, typer.Option("--once", help="Until nothing is due any more, then exit.")
     ] = False,
-    steps: Steps = "pull,ingest,assign,deliver,retrain",
+    steps: Steps = ALL_STEPS,
     config: Config = None,
 ) -> None:
     """The scheduled worker alone. Example: odzew worker --once"""
-    from worker.pipeline import STEPS
-
-    only = [name.strip() for name in steps.split(",") if name.strip()]
-    for name in only:
-        if name not in STEPS:
-            raise typer.BadParameter(f"{name!r} is not a step; allowed: {', '.join(STEPS)}")
+    only = names_of_steps(steps)
     set_up_logging()
     context = open_context(config)
     with stop_on_signal(context.stopping):
@@ -55,6 +51,31 @@ def worker(
             work(context, only)
         elif work_once(context, only):
             sys.exit(1)
+
+
+def fleet(steps: Steps = ALL_STEPS, config: Config = None) -> None:
+    """One node of many, on PostgreSQL. Example: odzew fleet --steps pull,ingest,deliver"""
+    from storage.database import open_database
+    from storage.fleet import require_fleet
+
+    only = names_of_steps(steps)
+    set_up_logging()
+    # Before a SQLite file would be made.
+    require_fleet(open_database(load_settings(config).database.url))
+    context = open_context(config)
+    with stop_on_signal(context.stopping):
+        work_in_fleet(context, only)
+
+
+def names_of_steps(steps: str) -> list[str]:
+    """The steps of ``--steps``, each of them known."""
+    from worker.pipeline import STEPS
+
+    only = [name.strip() for name in steps.split(",") if name.strip()]
+    for name in only:
+        if name not in STEPS:
+            raise typer.BadParameter(f"{name!r} is not a step; allowed: {', '.join(STEPS)}")
+    return only
 
 
 def web(config: Config = None) -> None:
@@ -102,6 +123,22 @@ def work(context: Context, only: list[str] | None = None) -> None:
     if not clean:
         # A step hangs in a server's silence. Its rows come free by themselves when it is gone.
         os._exit(0)
+
+
+def work_in_fleet(context: Context, only: list[str]) -> None:
+    """Be a node of the fleet until somebody asks us to stop."""
+    from worker import fleet as driver
+    from worker.context import known_addresses
+    from worker.parser_process import ParserProcess
+    from worker.pipeline import STEPS, build_steps
+
+    prepare_classifier(context)
+    parser = ParserProcess(known_addresses(context.settings))
+    node = driver.start(build_steps(context, parser, only=only or STEPS), context)
+    context.stopping.wait()
+    if not driver.stop(node, context):
+        os._exit(0)
+    parser.close()
 
 
 def prepare_classifier(context: Context) -> None:

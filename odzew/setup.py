@@ -32,7 +32,11 @@ LOG = VENV / "odzew-setup.log"
 # How pip begins a line about one requirement: fetched, found as a file, there already.
 COLLECTED = ("Collecting ", "Processing ", "Requirement already satisfied: ")
 
+# The extra `fast`, for its own tests alone: everything else finds .venv as a shop has it, without.
+FAST = VENV / "fast"
+
 RUN_LOCK, TEST_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+FAST_LOCK = ROOT / "requirements-fast.lock"
 # The version is read from odzew/__init__.py when odzew itself is installed.
 PROJECT_FILES = (ROOT / "pyproject.toml", ROOT / "odzew" / "__init__.py")
 
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lock",
         action="store_true",
-        help="write requirements.lock and requirements-dev.lock anew from pyproject.toml and "
+        help="write the three requirements*.lock anew from pyproject.toml and "
         "requirements-dev.in, keeping the versions that still fit",
     )
     parser.add_argument(
@@ -82,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _set_up(*, test: bool) -> None:
     begun = monotonic()
-    for path in (*PROJECT_FILES, RUN_LOCK, *([TEST_LOCK] if test else [])):
+    for path in (*PROJECT_FILES, *_locks(test=test)):
         if not path.is_file():
             raise SetupError(f"{path} is missing: this is no whole checkout of odzew")
     if test:
@@ -106,6 +110,10 @@ def _is_ready(*, test: bool) -> bool:
     return _read_stamp().get(_key(test=test)) == _fingerprint(test=test)
 
 
+def _locks(*, test: bool) -> list[Path]:
+    return [RUN_LOCK, TEST_LOCK, FAST_LOCK] if test else [RUN_LOCK]
+
+
 def _key(*, test: bool) -> str:
     return "test" if test else "run"
 
@@ -122,10 +130,14 @@ def _read_stamp() -> dict[str, str]:
 
 def _fingerprint(*, test: bool) -> str:
     """What is to be installed, where, and for which Python."""
+    return _digest(*PROJECT_FILES, *_locks(test=test), CONFIGURATION)
+
+
+def _digest(*paths: Path) -> str:
     import hashlib
 
     digest = hashlib.sha256(str(ROOT).encode())
-    for path in (*PROJECT_FILES, RUN_LOCK, *([TEST_LOCK] if test else []), CONFIGURATION):
+    for path in paths:
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -182,9 +194,26 @@ def _install(*, test: bool) -> None:
     # date by its own fingerprint.
     stamp["run"] = _fingerprint(test=False)
     if test:
-        stamp["test"] = _fingerprint(test=True)
+        fast = _digest(FAST_LOCK, CONFIGURATION)
+        if stamp.get("fast") != fast:
+            _install_fast()
+        stamp |= {"test": _fingerprint(test=True), "fast": fast}
     STAMP.write_text(json.dumps(stamp), "utf-8")
     UNFINISHED.unlink()
+
+
+def _install_fast() -> None:
+    """Afresh, whole or not at all: pip leaves old versions beside new ones in such a folder."""
+    import shutil
+
+    total = _count_packages(FAST_LOCK)
+    say(f"collecting {total} packages of the extra `fast`, for its tests, about 100 MB")
+    new = FAST.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    # What they need besides is in .venv.
+    _pip(["--no-deps", "--target", str(new), "-r", str(FAST_LOCK)], total=total)
+    shutil.rmtree(FAST, ignore_errors=True)
+    new.rename(FAST)
 
 
 def _count_packages(lock: Path) -> int:

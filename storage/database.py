@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -32,6 +33,7 @@ __all__ = [
     "Session",
     "database_file",
     "is_about_the_data",
+    "is_schema_current",
     "migrate",
     "open_database",
     "open_session",
@@ -144,6 +146,19 @@ def migrate(engine: Engine) -> None:
                     session.commit()
     except (DBAPIError, OSError) as error:
         raise DatabaseUnreachable(explain(engine, error)) from error
+
+
+def is_schema_current(engine: Engine) -> bool:
+    """Whether the schema is this code's; raises one of DATABASE_DOWN when nobody answers."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == _head()
+
+
+@cache
+def _head() -> str | None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return ScriptDirectory.from_config(config).get_current_head()
 
 
 def _one_at_a_time(connection: Connection) -> None:

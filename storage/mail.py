@@ -22,11 +22,14 @@ from storage.tables import (
 INLINE_LIMIT = 1024 * 1024  # bytes; a larger raw mail is a file
 
 
-def insert_ignoring_duplicates(session: Session, table: type[SQLModel]) -> Insert:
-    """INSERT ... ON CONFLICT DO NOTHING, which both databases spell alike but in two modules."""
+def insert_for(session: Session, table: type[SQLModel]) -> postgresql.Insert | sqlite.Insert:
+    """INSERT with ON CONFLICT, which both databases spell alike but in two modules."""
     dialect = session.get_bind().dialect.name
-    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return make(table).on_conflict_do_nothing()
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def insert_ignoring_duplicates(session: Session, table: type[SQLModel]) -> Insert:
+    return insert_for(session, table).on_conflict_do_nothing()
 
 
 def find_cursor(session: Session, mailbox: str, folder: str) -> MailboxCursor | None:

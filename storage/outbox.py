@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from storage.tables import OutboxMessage, SuppressedAddress, Ticket
 from storage.tickets import add_event
-from storage.work import LEASE, finish, wake
+from storage.work import LEASE, a_claim, finish, wake
 
 COUNTED = ("waiting", "sending", "sent", "unknown")
 
@@ -86,6 +86,7 @@ def mark_sending(session: Session, row: OutboxMessage, *, now: datetime) -> bool
             col(OutboxMessage.id) == row.id,
             col(OutboxMessage.state) == "waiting",
             col(OutboxMessage.claimed_until) > now,
+            col(OutboxMessage.claimed_by) == row.claimed_by,
         )
         .values(state="sending")
         .returning(col(OutboxMessage.id))
@@ -109,7 +110,7 @@ def lost_in_sending(session: Session, *, now: datetime) -> list[OutboxMessage]:
             col(OutboxMessage.state) == "sending",
             col(OutboxMessage.claimed_until) < now,
         )
-        .values(claimed_until=now + LEASE)
+        .values(claimed_until=now + LEASE, claimed_by=a_claim())
         .returning(OutboxMessage)
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()

@@ -40,6 +40,7 @@ KINDS = ("person", "auto_reply", "bounce", "list", "own", "report")
 OUTBOX_STATES = ("waiting", "sending", "sent", "failed", "unknown")
 VERSION_STATES = ("candidate", "active", "retired")
 ROLES = ("agent", "lead", "admin")
+TOLD = ("", "open", "closed")
 
 # Names that Alembic can refer to on both databases.
 SQLModel.metadata.naming_convention = {
@@ -112,6 +113,7 @@ class MailboxCursor(SQLModel, table=True):
     compared_at: datetime | None = Field(
         default=None, sa_type=UtcDateTime, description="with everything in the folder (C-38)"
     )
+    gaps: int = Field(default=0, description="messages that the last comparison found missing")
 
 
 class WithheldMessage(SQLModel, table=True):
@@ -141,6 +143,7 @@ class RawMessage(WorkColumns, table=True):
         UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
         one_of("outcome", OUTCOMES),
         CheckConstraint("sha256 IS NOT NULL OR outcome = 'vanished'", name="has_bytes"),
+        Index("ix_raw_message_outcome", "outcome", "fetched_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -156,7 +159,7 @@ class RawMessage(WorkColumns, table=True):
     archive: bool = Field(default=False, description="kept without acknowledgement or clock")
     received_at: datetime = Field(sa_type=UtcDateTime, description="INTERNALDATE")
     fetched_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
-    outcome: str = Field(default="pending", index=True)
+    outcome: str = "pending"
     reason: str | None = None
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
 
@@ -328,6 +331,7 @@ class OutboxMessage(WorkColumns, table=True):
     __table_args__ = (
         UniqueConstraint("ticket_id", "kind"),  # at most one acknowledgement per ticket
         one_of("state", OUTBOX_STATES),
+        Index("ix_outbox_message_state", "state", "created_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -426,7 +430,7 @@ class FleetNode(SQLModel, table=True):
     __tablename__ = "fleet_node"
 
     name: str = Field(primary_key=True)
-    steps: str = Field(description="names of steps, with commas")
+    steps: list[str] = Field(sa_type=JSON, description="names of steps")
     started_at: datetime = Field(sa_type=UtcDateTime)
     seen_at: datetime = Field(sa_type=UtcDateTime, description="by the database's clock")
 
@@ -437,8 +441,56 @@ class FleetTick(SQLModel, table=True):
     __tablename__ = "fleet_tick"
 
     step: str = Field(primary_key=True)
-    tick: int = Field(sa_type=BigInteger, description="periods since 1970, by the database's clock")
-    failures: int = Field(default=0, description="in a row, of steps that run on one node at a time")
+    tick: int = Field(sa_type=BigInteger, description="a period of the database's clock")
+    failures: int = Field(default=0, description="in a row, of a step that runs once at a time")
     not_before: datetime | None = Field(
         default=None, sa_type=UtcDateTime, description="after failures: no tick until then"
     )
+
+
+class StoredCount(SQLModel, table=True):
+    """How many rows of a table have a word in a column, counted now and then for the metrics.
+
+    Counting all of them reads an index as a whole, which is too much for each scrape.
+    """
+
+    __tablename__ = "stored_count"
+
+    name: str = Field(primary_key=True, description="messages or outbox")
+    word: str = Field(primary_key=True, description="an outcome or a state")
+    count: int = Field(sa_type=BigInteger)
+    counted_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Alarm(WorkColumns, table=True):
+    """Something that a person should be told by another way than the page; as work: to be told.
+
+    What may pass by itself is no alarm before ``counts_from``. A channel has been told of ``open``
+    or, later, of ``closed``; each is told at least once.
+    """
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        Index(
+            "ix_one_open_alarm",
+            "key",
+            unique=True,
+            sqlite_where=Column("closed_at").is_(None),
+            postgresql_where=Column("closed_at").is_(None),
+        ),
+        one_of("webhook_told", TOLD),
+        one_of("mail_told", TOLD),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str = Field(description="a key of config/alarms/words.toml")
+    key: str = Field(description="what it is about; one open alarm for each")
+    detail: dict[str, Any] = Field(
+        default_factory=dict, sa_type=JSON, description="names and numbers for its sentence"
+    )
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    counts_from: datetime = Field(sa_type=UtcDateTime)
+    told_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    webhook_told: str = ""
+    mail_told: str = ""

@@ -1,6 +1,6 @@
 """Tickets: open, append to, classify, change; their history and the queue."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, nulls_last, update
 from sqlmodel import Session, col, select
 
-from storage.mail import insert_ignoring_duplicates
+from storage.mail import insert_for
 from storage.tables import (
     InboundMessage,
     Label,
@@ -21,18 +21,22 @@ from storage.tables import (
 OPEN = ("new", "assigned", "waiting")
 
 
-def next_reference(session: Session, *, year: int) -> str:
-    """The next ticket number of the year, such as ``ODZ-2026-000123``; never given twice."""
-    session.execute(
-        insert_ignoring_duplicates(session, ReferenceCounter), {"year": year, "last": 0}
-    )
-    number = session.execute(
-        update(ReferenceCounter)
-        .where(col(ReferenceCounter.year) == year)
-        .values(last=ReferenceCounter.last + 1)
-        .returning(col(ReferenceCounter.last))
+def reserve_references(session: Session, *, year: int, count: int) -> Iterator[str]:
+    """So many new ticket numbers of the year, such as ``ODZ-2026-000123``; none is given twice.
+
+    Commits: in the transaction of a whole batch the counter would let one worker commit after the
+    other. What is not used, also after a crash, is a gap.
+    """
+    if not count:
+        return iter(())
+    counter = insert_for(session, ReferenceCounter).values(year=year, last=count)
+    last = session.execute(
+        counter.on_conflict_do_update(
+            index_elements=["year"], set_={"last": ReferenceCounter.last + count}
+        ).returning(col(ReferenceCounter.last))
     ).scalar_one()
-    return f"ODZ-{year}-{number:06d}"
+    session.commit()
+    return (f"ODZ-{year}-{number:06d}" for number in range(last - count + 1, last + 1))
 
 
 def open_ticket(session: Session, ticket: Ticket) -> Ticket:

@@ -8,17 +8,24 @@ on PostgreSQL.
 Rows found with an expired lease belonged to a process that died. One of them may have killed it,
 so they are taken one at a time, and only then does taking count as an attempt: the row in hand at
 the next death is known.
+
+Each claim has a word of its own (``claimed_by``). A worker that stood still for longer than its
+lease, and wakes when another has taken its rows, finds another word there before it writes
+anything (``Lease``).
 """
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Engine, func, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import open_session
 from storage.tables import WorkColumns
@@ -27,6 +34,11 @@ Row = TypeVar("Row", bound=WorkColumns)
 
 LEASE = timedelta(seconds=20)
 RENEW_EVERY = 5.0  # seconds
+
+
+def a_claim() -> str:
+    """The word of a new claim."""
+    return secrets.token_hex(8)
 
 
 def claim(session: Session, table: type[Row], *, now: datetime, limit: int) -> Sequence[Row]:
@@ -64,7 +76,7 @@ def _take(
     taken = (
         update(table)
         .where(row_id.in_(select(due.c.id)))
-        .values(claimed_until=now + LEASE, attempts=table.attempts + attempts)
+        .values(claimed_until=now + LEASE, claimed_by=a_claim(), attempts=table.attempts + attempts)
         .returning(table)
         # Rows this session has seen before would otherwise come back with their old values.
         .execution_options(synchronize_session=False, populate_existing=True)
@@ -79,13 +91,65 @@ def _id_of(table: type[WorkColumns]) -> ColumnElement[int]:
     return table.id  # type: ignore[attr-defined, no-any-return]
 
 
+class ClaimLost(Exception):
+    """This process stood still for longer than its lease: the rows are another worker's by now."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claim as its worker remembers it; after a rollback the rows show whose they are now."""
+
+    word: str | None
+
+    def held(self, session: Session, rows: Sequence[Row]) -> list[Row]:
+        """Those of the rows that are still this claim's.
+
+        On PostgreSQL they are locked, so they stay so until the transaction ends; on SQLite one
+        worker runs at a time. To be called in the transaction that writes, before it writes.
+        """
+        if not rows:
+            return []
+        held = set(session.scalars(self.rows(rows).with_for_update()))
+        return [row for row in rows if row.id in held]  # type: ignore[attr-defined]
+
+    def require(self, session: Session, rows: Sequence[WorkColumns]) -> None:
+        """Raise ClaimLost unless all of the rows are held."""
+        if len(self.held(session, rows)) != len(rows):
+            raise ClaimLost
+
+    def rows(self, rows: Sequence[WorkColumns]) -> SelectOfScalar[int]:
+        table = type(rows[0])
+        row_id = _id_of(table)
+        ids = [row.id for row in rows]  # type: ignore[attr-defined]
+        return (
+            select(row_id)
+            .where(row_id.in_(ids), col(table.claimed_by) == self.word)
+            # As everybody does who locks several of them, so that no two wait for each other.
+            .order_by(row_id)
+        )
+
+
+def lease_of(rows: Sequence[WorkColumns]) -> Lease:
+    """The lease on rows that have just been claimed together."""
+    return Lease(rows[0].claimed_by if rows else None)
+
+
+def has_work(session: Session, table: type[WorkColumns], *, now: datetime) -> bool:
+    """Whether a row is due and nobody living is at work on it."""
+    row = select(_id_of(table)).where(
+        col(table.next_attempt_at) <= now,
+        col(table.claimed_until).is_(None) | (col(table.claimed_until) < now),
+    )
+    return session.scalars(row.limit(1)).first() is not None
+
+
 def release_all(session: Session, tables: Sequence[type[WorkColumns]], *, now: datetime) -> None:
     """Free the claims of a dead process at once: for SQLite, where one worker runs at a time."""
     for table in tables:
         session.execute(
             update(table)
             .where(col(table.claimed_until) > now)
-            .values(claimed_until=now - timedelta(microseconds=1))
+            .values(claimed_until=now - timedelta(microseconds=1), claimed_by=None)
         )
     session.commit()
 
@@ -100,21 +164,16 @@ def keep_lease(
         return
     done = threading.Event()
     table = type(rows[0])
-    row_id = _id_of(table)
-    ids = [row.id for row in rows]  # type: ignore[attr-defined]
+    # Rows that are being closed just now are skipped: they need no lease any more. Those that are
+    # closed, or another's, have another word.
+    held = lease_of(rows).rows(rows).with_for_update(skip_locked=True).cte("held")
+    renewal = update(table).where(_id_of(table).in_(select(held.c.id)))
 
     def renew() -> None:
         while not done.wait(RENEW_EVERY):
             try:
                 with open_session(engine) as session:
-                    session.execute(
-                        update(table)
-                        .where(
-                            row_id.in_(ids),
-                            col(table.claimed_until).is_not(None),
-                        )
-                        .values(claimed_until=clock() + LEASE)
-                    )
+                    session.execute(renewal.values(claimed_until=clock() + LEASE))
                     session.commit()
             except DBAPIError:
                 # The database is away or busy: the work itself will meet the same and say so.
@@ -132,33 +191,33 @@ def keep_lease(
 def finish(row: WorkColumns) -> None:
     """The work is done; there is nothing more to do for this row."""
     row.next_attempt_at = None
-    row.claimed_until = None
+    row.claimed_until = row.claimed_by = None
     row.problem = None
 
 
 def retry_later(row: WorkColumns, *, at: datetime, problem: str) -> None:
     """Put the row back until then."""
     row.next_attempt_at = at
-    row.claimed_until = None
+    row.claimed_until = row.claimed_by = None
     row.problem = problem
 
 
 def set_aside(row: WorkColumns, *, problem: str) -> None:
     """Stop trying; the row waits for a person."""
     row.next_attempt_at = None
-    row.claimed_until = None
+    row.claimed_until = row.claimed_by = None
     row.problem = problem
 
 
 def release(row: WorkColumns) -> None:
     """Give a claimed row back untouched, as on a clean stop."""
-    row.claimed_until = None
+    row.claimed_until = row.claimed_by = None
 
 
 def wake(row: WorkColumns, *, now: datetime) -> None:
     """A person wants it tried again: now, and as if for the first time."""
     row.next_attempt_at = now
-    row.claimed_until = None
+    row.claimed_until = row.claimed_by = None
     row.attempts = 0
 
 

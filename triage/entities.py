@@ -68,19 +68,24 @@ _AMOUNT = re.compile(
     rf"|(?<!\w)(?:eur|pln|gbp|usd|czk|uah|€|£|\$)[ \u00a0]?{_NUMBER}(?![\w/-])",
     re.IGNORECASE,
 )
-# Up to 45 characters of the sentence between the asking and what is asked for, without a negation;
-# the empty group marks where the latter begins.
+# ``{ask}`` at the head of a phrase. Up to 45 characters of the sentence between the asking and what
+# is asked for, without a negation; the empty group marks where the latter begins.
 _ASK = (
     rf"(?:{'|'.join(_WORDS['remedy']['ask'])})\b"
     r"(?:(?!\b(?:nie|ani|niż|bez|zamiast|not|than|kein\w*|nicht|statt|ne|не|без|etykiet\w*)\b)(?:[^.!?;\n]|(?<=\d)\.(?=\d))){0,45}?"
-    r"(?<!\w)()"
+    r"(?<!\w)(?=\w)()"
 )
 _WISHES = ("price_reduction", "refund", "replacement", "repair")  # the first wins a tie
 
 
 def _wish(code: str) -> re.Pattern[str]:
-    phrases = "|".join(_WORDS["remedy"][code]).replace("{ask}", _ASK)
-    return re.compile(rf"(?<!\w)(?:{phrases})", re.IGNORECASE | re.MULTILINE)
+    phrases = _WORDS["remedy"][code]
+    asked = "|".join(p.removeprefix("{ask}") for p in phrases if p.startswith("{ask}"))
+    others = [p for p in phrases if not p.startswith("{ask}")]
+    # What may be asked for stands behind one word of asking, not each behind its own: in a text
+    # that asks and asks, the sentence behind each word is looked through once.
+    either = [f"{_ASK}(?:{asked})", *others] if asked else others
+    return re.compile(rf"(?<!\w)(?:{'|'.join(either)})", re.IGNORECASE | re.MULTILINE)
 
 
 _REMEDIES = {

@@ -170,10 +170,10 @@ def _converted(encoder: Encoder) -> Any:
     example = tuple(map(torch.from_numpy, padded([[0] * 20, [0] * 9], longest=32)))
     shapes = [openvino.PartialShape([-1, -1])] * 2
     with _silence(), torch.no_grad():
-        return openvino.convert_model(_plain_model(encoder), example_input=example, input=shapes)
+        return openvino.convert_model(plain_model(encoder), example_input=example, input=shapes)
 
 
-def _plain_model(encoder: Encoder) -> "torch.nn.Module":
+def plain_model(encoder: Encoder) -> "torch.nn.Module":
     """The encoder's weights in the standard BertModel, in 32 bits, with mask and mean inside."""
     import torch
     from transformers import BertModel

@@ -39,22 +39,31 @@ _DATE_OR_TIME = re.compile(
     r"\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}|\b(?:19|20)\d\d\b|\d{1,2}[:.]\d\d\b|\d年"
     r"|\b\d{1,2}\. ?\w{3}"
 )
-_TIME = re.compile(r"\b\d{1,2}:\d\d\b")
+_TIME = re.compile(r"\b\d{1,2}[:∶h]\d\d|\bkl[.o]? ?\d{1,2}[.:]\d\d")
+_DIGIT_OR_AT = re.compile(r"[\d@]")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_FULL_DATE = re.compile(r"\b(?:19|20)\d\d\b|\d{1,2}:\d\d\b|\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}")
+# As in a copied header: "10:12", or "2026 klo 10.12"; Windows Mail puts marks of direction inside.
+_TIME_OF_DAY = re.compile(r"\d{1,2}\u200e?:\u200e?\d\d|\b(?:19|20)\d\d\D{1,12}\d{1,2}[.h]\d\d")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]@[\w.-]{2}")
-# An address in brackets, or one with at most three words and no comma after it.
+# The address of a sender: in angle brackets, or with nothing between it and the verb. A customer
+# writes "I wrote to shop@example.com and your consultant wrote:".
 _SENDER_ADDRESS = re.compile(
-    r"[<(\[][^\s<>()\[\]]{0,80}@[\w.-]{2}|@[\w.-]{2,80}[>)\]\"']*(?:\s+[^\s,]{1,30}){0,3}\s?[:：]?$"
+    rf"<\s?[^\s<>]{{0,80}}@[\w.-]{{2}}"
+    rf"|@[\w.-]{{2,80}}[\s>)\]\"']*,?\s?{WROTE.pattern}\W{{0,3}}$"
+    rf"|{WROTE.pattern}[\s(\[\"]{{1,3}}\S{{1,60}}@[\w.-]{{2,80}}\W{{0,4}}$",
+    re.IGNORECASE,
 )
-# Gmail, 2012 to 2017, where the address is gone: "2016-03-03 17:21 GMT+01:00 Jan Kowalski".
-_GMAIL_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d{1,2}:\d\d GMT[+-]\d\d:\d\d \S.{0,80}$")
+# Gmail until 2017: "2016-03-03 17:21 GMT+01:00 Jan Kowalski", "2011/4/7 Jan <jan@example.com>".
+_GMAIL_STAMP = re.compile(
+    r"\d{4}([-/])\d{1,2}\1\d{1,2} (?:\d{1,2}:\d\d GMT[+-]\d\d:\d\d \S.{0,80}"
+    r"|[^\d<>]{0,60}<[^\s<>]{1,80}@[\w.-]{2,80}>:?)$"
+)
 # Yahoo on a phone: the history goes on after the colon, on the same line.
 _RUN_ON = re.compile(
-    rf"@[\w.-]{{2,80}}[>)\]]{{1,2}}\s{{0,3}}(?:{WROTE.pattern})\s?:(\s+)(?=\S)", re.IGNORECASE
+    rf"@[\w.-]{{2,80}}[>)\]]{{1,2}}(\s{{0,3}}{WROTE.pattern})?\s?:(\s{{2,}})(?=\S)", re.IGNORECASE
 )
 # Old webmail of WP: no colon after the verb.
-_WITHOUT_COLON = re.compile(rf"@[\w.-]{{2,80}}[>)\]]\s{{0,3}}(?:{WROTE.pattern})$", re.IGNORECASE)
+_WITHOUT_COLON = re.compile(rf"@[\w.-]{{2,80}}[>)\]]\s{{0,3}}{WROTE.pattern}$", re.IGNORECASE)
 _STARTS = re.compile(
     rf"[\W_]{{0,4}}(?:(?:{any_of(ATTRIBUTION_STARTS)})[\s,]|\d|\w{{2,12}}[.,]?\s+\d)",
     re.IGNORECASE,
@@ -185,7 +194,10 @@ def _separator(lines: Sequence[str], index: int, text: str) -> Marker | None:
     if text.startswith("--") and text.endswith("--"):
         # Zoho: "---- On Tue, 22 Dec 2015 14:17:36 +0530 Jan <jan@example.com> wrote ----"
         core = text.strip("- ")
-        if WROTE.search(core) and _DATE_OR_TIME.search(core):
+        wrote = WROTE.search(core)
+        # Android: "---- Jan Kowalski napisał(a) ----"
+        last = wrote and text.startswith("---") and core.endswith(wrote[0]) and len(core) < 80
+        if wrote and (last or _DATE_OR_TIME.search(core)):
             return Marker("attribution", index, index + 1, text=core)
     dashed = _DASHED.match(text) if dashes else None
     title = _title(dashed[2] if dashed else text)
@@ -203,7 +215,8 @@ def _separator(lines: Sequence[str], index: int, text: str) -> Marker | None:
     below = _next_text(lines, index + 1, 4)
     block = None if below is None else read_block(lines, below)
     if block is None:
-        return Marker(kind, index, index + 1)
+        # "Wiadomość oryginalna:" alone may be a customer's own heading.
+        return Marker(kind, index, index + 1) if dashed or kind == "forward" else None
     return Marker(kind, index, block.end, block.fields)
 
 
@@ -250,13 +263,13 @@ def _block(lines: Sequence[str], index: int, text: str) -> HeaderBlock | None:
 def _has_sender(block: HeaderBlock) -> bool:
     """Whether a copied header is one, and no list "Od: .../Do: .../Data: ..." of the customer.
 
-    Somebody's address is in it, or the sender is a name and the date a whole one.
+    Somebody's address is in it, or the sender is a name and the date has a time of day.
     """
     if any(_ADDRESS.search(block.fields.get(name, "")) for name in ("from", "to")):
         return True
     sender = block.fields["from"]
     named = len(sender.split()) <= 8 and not sender[:1].isdigit()
-    return named and _FULL_DATE.search(block.fields.get("date", "")) is not None
+    return named and _TIME_OF_DAY.search(block.fields.get("date", "")) is not None
 
 
 def _attribution(lines: Sequence[str], index: int, text: str, *, answers: bool) -> Marker | None:
@@ -270,13 +283,16 @@ def _attribution(lines: Sequence[str], index: int, text: str, *, answers: bool) 
     joined = ""
     for at in range(index, min(index + MAX_ATTRIBUTION_LINES, len(lines))):
         if at > index:
+            # "Am heutigen Tage", and the attribution begins on the next line.
+            if at == index + 1 and not (_DIGIT_OR_AT.search(text) or WROTE.search(text)):
+                return None
             text = unquoted(lines[at][:MAX_LINE])
         if not text:
             if joined and _goes_on_with_address(lines, at + 1):
                 continue
             return None
         joined = f"{joined} {text}" if joined else text
-        if begins and (run_on := _run_on(joined, answers=answers)):
+        if begins and (run_on := _run_on(joined)):
             return Marker("attribution", index, at + 1, text=run_on)
         if len(joined) > MAX_ATTRIBUTION:
             return None
@@ -308,11 +324,11 @@ def _goes_on_with_address(lines: Sequence[str], start: int) -> bool:
     return start < len(lines) and lines[start][:MAX_LINE].lstrip(" \t\u00a0").startswith("<")
 
 
-def _run_on(joined: str, *, answers: bool) -> str:
+def _run_on(joined: str) -> str:
     """An attribution that does not end its line in a colon, or "".
 
     Yahoo on a phone writes the history behind it, after a few blanks; the old webmail of WP leaves
-    the colon out. Both have a date, and the address in brackets before the verb.
+    the colon out. Both have a date, and the address in brackets beside the verb.
     """
     at = joined.find("@", 0, MAX_ATTRIBUTION)
     if at < 0 or not _DATE_OR_TIME.search(joined, 0, at):
@@ -320,9 +336,9 @@ def _run_on(joined: str, *, answers: bool) -> str:
     if _WITHOUT_COLON.search(joined, at):
         return joined
     found = _RUN_ON.search(joined, at, MAX_ATTRIBUTION)
-    if found is None or not (answers or len(found[1]) > 1):
+    if found is None or not (found[1] or WROTE.search(joined, 0, at)):
         return ""
-    return joined[: found.start(1)]
+    return joined[: found.start(2)]
 
 
 def _is_attribution(text: str, *, quote_follows: bool, answers: bool) -> bool:
@@ -342,7 +358,7 @@ def _is_attribution(text: str, *, quote_follows: bool, answers: bool) -> bool:
             dated and begins and (text.rstrip(' *:："').endswith(">") or quote_follows)
         )
     if not wrote:
-        return False
+        return answers and quote_follows and dated and begins and "@" in text
     if not quote_follows:
         exact = _TIME.search(text) or (answers and _YEAR.search(text))
         return exact is not None and _names_sender(text)

@@ -9,7 +9,6 @@ answer every time.
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
@@ -57,9 +56,9 @@ def detect(text: str) -> str | None:
         tokens = prose.split()
         prose = " ".join(token for token in tokens if "@" not in token and "://" not in token)
     points: dict[str, int] = {}
-    for word, times in Counter(_WORD.findall(prose)[:MAX_WORDS]).items():
+    for word in _WORD.findall(prose)[:MAX_WORDS]:
         for language, worth in _points(word):
-            points[language] = points.get(language, 0) + times * worth
+            points[language] = points.get(language, 0) + worth
     ranked = sorted(points.items(), key=itemgetter(1), reverse=True)
     if not ranked or ranked[0][1] < MIN_POINTS:
         return None

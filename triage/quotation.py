@@ -5,14 +5,15 @@ Recognised by form, never by meaning, and where the form leaves doubt the words 
 complaint is worse than a line of history too many. The time is linear in the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from triage.history import Marker, is_quoted, markers, quoted_from
-from triage.mail_words import ANSWERS_BELOW
+from triage.mail_words import ANSWER_PLACES, ANSWERS_BELOW, POINTS_BELOW
 from triage.signature import Signed, trimmed, without_armour, without_rule, without_signature
 
 MAX_ANNOUNCEMENT = 4000  # characters above the history that may announce answers in it
+MAX_POINTER_WORDS = 12  # of a text that does nothing but point below, with greeting and name
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,12 @@ def split_lines(lines: Sequence[str], *, answers: bool = False) -> Quotation:
         if index < skip_to:
             continue
         marker = found.get(index)
-        if marker is not None and not cites and not _opens_the_body(marker, parts):
+        if (
+            marker is not None
+            and not cites
+            and not _opens_the_body(marker, parts)
+            and not _is_mere_title(marker, lines, found)
+        ):
             if not answers and _introduces(parts, marker):
                 cites = True
                 parts[-1].append(line)
@@ -56,7 +62,7 @@ def split_lines(lines: Sequence[str], *, answers: bool = False) -> Quotation:
             parts[-1].append(marker.lead)
             if marker.kind in ("reply_above", "forward") or not quoted_from(lines, marker.end):
                 parts[-1] = without_rule(parts[-1])
-                if marker.kind not in ("reply_above", "forward") and _announces_answers(parts):
+                if _has_answers_below(marker, parts):
                     parts.append(list(lines[marker.end :]))
                 break
             # Quoted line by line, so there may be answers between and below.
@@ -98,25 +104,46 @@ def _opens_the_body(marker: Marker, parts: Sequence[list[str]]) -> bool:
     )
 
 
+def _is_mere_title(marker: Marker, lines: Sequence[str], found: Container[int]) -> bool:
+    """Whether "Forwarded message" has neither a header nor a quotation below it.
+
+    Then it is what the sender says about forwarding.
+    """
+    if marker.kind != "forward" or marker.fields or quoted_from(lines, marker.end):
+        return False
+    nearby = range(marker.end, min(len(lines), marker.end + 4))
+    return next((at for at in nearby if lines[at].strip()), -1) not in found
+
+
 def _introduces(parts: Sequence[list[str]], marker: Marker) -> bool:
-    """Whether a sentence that ends in a colon stands right above a copied mail.
+    """Whether a sentence that ends in a colon stands right above older mail.
 
     "I got this from you:" announces a citation, and the sender's words go on below it. Asked only
     of a mail that is not known to answer another.
     """
-    if marker.kind not in ("block", "original"):
+    if marker.kind not in ("block", "original", "attribution"):
         return False
     above = next((line for line in reversed(parts[-1]) if line.strip()), "")
     return above.rstrip().endswith(":") and len(above.split()) > 1
 
 
-def _announces_answers(parts: Sequence[list[str]]) -> bool:
-    """Whether the new text says that answers stand in the history below, "in blue" or otherwise.
+def _has_answers_below(marker: Marker, parts: Sequence[list[str]]) -> bool:
+    """Whether answers stand in history that is not marked line by line, so that all of it stays.
 
-    Such answers are told apart by nothing but a colour, so everything below has to stay.
+    The new text says so ("my answers below in red"), and nothing but a colour tells them apart; or
+    it says little more than "see below"; or there is no new text, so that what was written can only
+    stand below.
     """
-    text = " ".join(line for part in parts for line in part)
-    return ANSWERS_BELOW.search(text[-MAX_ANNOUNCEMENT:]) is not None
+    if marker.kind in ("reply_above", "forward"):
+        return False
+    text = " ".join(line for part in parts for line in part)[-MAX_ANNOUNCEMENT:].lower()
+    if not text.strip():
+        return True
+    # Most mails name no such place, and to see that is much faster.
+    if not any(place in text for place in ANSWER_PLACES):
+        return False
+    short = len(text.split()) <= MAX_POINTER_WORDS
+    return bool(ANSWERS_BELOW.search(text) or (short and POINTS_BELOW.search(text)))
 
 
 def _without_signatures(parts: Sequence[list[str]]) -> Signed:
@@ -124,7 +151,7 @@ def _without_signatures(parts: Sequence[list[str]]) -> Signed:
 
     A signature or device line above the history ends the text there, whatever is written below.
     """
-    written = [lines for part in parts if (lines := trimmed(part))]
+    written = [left for part in parts if (left := trimmed(part))]
     lines: list[str] = []
     removed: list[str] = []
     for place, part in enumerate(written):

@@ -14,7 +14,7 @@ from config.settings import Settings
 from config.taxonomy import Taxonomy
 from storage.database import DATABASE_DOWN, Engine
 from storage.files import FileStore
-from web import account, auth, health, review_queue, reviews, tickets
+from web import account, auth, health, metrics, review_queue, reviews, tickets
 from web.pages import SignInRequired, sign_in_path
 from web.security import Guard
 from web.site import STATIC, Site
@@ -45,7 +45,7 @@ def create_app(
     app = FastAPI(title="odzew", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.site = Site(settings, engine, taxonomy, files, clock=clock)
     app.state.strangers = auth.Strangers()
-    for module in (auth, account, review_queue, tickets, reviews, health):
+    for module in (auth, account, review_queue, tickets, reviews, health, metrics):
         app.include_router(module.router)
     app.mount("/static", _KeptFiles(directory=STATIC))
     app.add_middleware(Guard, settings=settings, error_page=error_page)

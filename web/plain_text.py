@@ -7,17 +7,28 @@ from urllib.parse import quote
 
 SHOWN = 100_000  # characters of one message; the rest stays in storage
 
-# Control characters other than tab and line feed, and those that turn the direction of text
-# round: by them "gpj.exe" is made to look like "exe.jpg".
+# Control characters other than tab and line feed, those that turn the direction of text round (by
+# them "gpj.exe" is made to look like "exe.jpg"), and those that hide words from a reader: tags and
+# characters without width. The two that join and part letters stay: scripts and emoji need them.
 _MISLEADING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+# Accents and variation selectors that are piled on one letter cover the lines around it.
+_MARK = (
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+    "\U000e0100-\U000e01ef]"
+)
+_PILED = re.compile(f"({_MARK}{{8}}){_MARK}+")
+# Windows opens a device by these names, whatever their extension.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.I)
 _PREFIX = re.compile(r"^(?:(?:re|odp|aw|fwd?|pd|wg|sv|vs)\s{0,3}(?:\[\d{1,3}\])?:\s{0,3})+", re.I)
 
 
 def plain(text: str | None) -> str:
     """The text without characters that could mislead whoever reads it."""
-    return _MISLEADING.sub("", (text or "").replace("\r\n", "\n").replace("\r", "\n"))
+    lines = (text or "").replace("\r\n", "\n").replace("\r", "\n")
+    return _PILED.sub(r"\1", _MISLEADING.sub("", lines))
 
 
 def one_line(text: str | None) -> str:
@@ -56,9 +67,13 @@ def reply_link(address: str, subject: str, reference: str) -> str:
 
 
 def download_name(name: str) -> str:
-    """A file name for saving: no folder, no control characters, no leading dot, not too long."""
+    """A file name for showing and saving: no folder, no control characters, not too long.
+
+    Without dots and blanks at its ends, and never the name of a device of Windows.
+    """
     last = one_line(name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    safe = re.sub(r'[<>:"|?*%;]', "_", last).lstrip(". ").strip()
+    safe = re.sub(r'[<>:"|?*%;]', "_", last).strip(". ")
+    safe = _DEVICE.sub(r"_\g<0>", safe, count=1) if _DEVICE.match(safe) else safe
     suffix = PurePosixPath(safe).suffix[:12]
     stem = safe[: len(safe) - len(PurePosixPath(safe).suffix)][: 120 - len(suffix)]
     return f"{stem}{suffix}" or "attachment"

@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from config.alarm_texts import AlarmText, alarm_text
+from storage.alarms import standing_alarms
 from storage.database import Session
-from storage.reports import attention
+from storage.reports import Attention, attention
 from storage.tables import STATUSES, URGENCIES, Ticket
 from storage.tickets import OPEN, QueueFilter, count_tickets, queue, queue_summary
 from web.formats import Due
@@ -17,6 +19,14 @@ from web.pages import SignedIn, Visit
 
 router = APIRouter()
 
+# Of the others the page says the same by what it reads itself: ``storage.reports.attention``.
+SHOWN_ALARMS = (
+    "mailbox_failing",
+    "mailbox_silent",
+    "ledger_gaps",
+    "classifier_missing",
+    "disk_low",
+)
 PER_PAGE = 25
 LONGEST_SEARCH = 200  # characters (F-13)
 
@@ -103,6 +113,7 @@ def show_queue(visit: SignedIn) -> Response:
     page = min(choice.page, pages)
     tickets = queue(visit.db, wanted, offset=(page - 1) * PER_PAGE, limit=PER_PAGE)
     first = (page - 1) * PER_PAGE + 1
+    known = attention(visit.db)
     return visit.page(
         "queue.html",
         rows=[
@@ -118,7 +129,8 @@ def show_queue(visit: SignedIn) -> Response:
         span=(first, first + len(tickets) - 1),
         newer=choice.href(page=page - 1) if page > 1 else "",
         older=choice.href(page=page + 1) if page < pages else "",
-        attention=attention(visit.db),
+        attention=known,
+        alarms=_other_alarms(visit, known),
         is_empty=not count and not choice.is_narrow and _has_no_ticket(visit),
     )
 
@@ -135,6 +147,17 @@ def _tiles(session: Session, choice: Choice, *, today: date) -> list[Tile]:
     return [
         Tile(code, counts[code], target.href(), target.href() == choice.href())
         for code, target in targets.items()
+    ]
+
+
+def _other_alarms(visit: Visit, known: Attention) -> list[AlarmText]:
+    """Open alarms about what nothing else on the page says."""
+    said = {(trouble.mailbox, trouble.folder) for trouble in known.mailboxes}
+    return [
+        alarm_text(alarm.kind, alarm.detail, visit.language, timezone=visit.formats.timezone)
+        for alarm in standing_alarms(visit.db, now=visit.now, kinds=SHOWN_ALARMS)
+        if alarm.kind != "mailbox_failing"
+        or (alarm.detail.get("mailbox"), alarm.detail.get("folder")) not in said
     ]
 
 

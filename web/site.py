@@ -15,7 +15,7 @@ from config.taxonomy import Taxonomy
 from storage.database import Engine
 from storage.files import FileStore
 from web.formats import Formats
-from web.plain_text import one_line, plain
+from web.plain_text import download_name, one_line, plain
 from web.translations import LANGUAGES, load_catalogues
 
 FOLDER = Path(__file__).parent
@@ -100,6 +100,7 @@ def _environment(catalogue: gettext.NullTranslations) -> Environment:
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     environment.filters["plain"] = plain
     environment.filters["one_line"] = one_line
+    environment.filters["file_name"] = download_name
     environment.globals["static"] = _static_url
     return environment
 

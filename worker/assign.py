@@ -22,7 +22,7 @@ from storage.tickets import (
     store_prediction,
     texts_to_classify,
 )
-from storage.work import claim, keep_lease
+from storage.work import Lease, claim, keep_lease, lease_of
 from triage.clock import deadlines, priority
 from triage.triager import Triage, Triager
 from worker.context import Context
@@ -80,12 +80,14 @@ def assign(context: Context, active: ActiveTriager) -> int:
         rows = claim(session, Ticket, now=context.clock(), limit=BATCH)
         if not rows:
             return 0
+        lease = lease_of(rows)
         with keep_lease(context.engine, rows, clock=context.clock):
             triager = active.get(session)
             handled = work_through(
                 session,
                 rows,
-                partial(_assign_batch, context, session, triager),
+                partial(_assign_batch, context, session, triager, lease),
+                lease=lease,
                 clock=context.clock,
                 give_up=_leave_to_people,
             )
@@ -98,9 +100,14 @@ def _leave_to_people(ticket: Ticket, problem: str) -> None:  # noqa: ARG001 - it
 
 
 def _assign_batch(
-    context: Context, session: Session, triager: Triager | None, tickets: Sequence[Ticket]
+    context: Context,
+    session: Session,
+    triager: Triager | None,
+    lease: Lease,
+    tickets: Sequence[Ticket],
 ) -> None:
     if triager is None:
+        lease.require(session, tickets)
         for ticket in tickets:
             ticket.needs_review = True
             add_event(session, ticket, "not_classified")
@@ -109,8 +116,10 @@ def _assign_batch(
     session.commit()  # no transaction stays open while the encoder works
     known = [ticket for ticket in tickets if ticket.id in messages]
     texts = [(messages[t.id].subject, messages[t.id].text) for t in known if t.id is not None]
+    checkpoint("CP-14")
     results = triager.triage(texts)
     checkpoint("CP-15")
+    lease.require(session, tickets)
     for ticket, result in zip(known, results, strict=True):
         _apply(context, session, ticket, result)
 

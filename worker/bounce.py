@@ -1,9 +1,10 @@
 """Whether a mail says that another could not be delivered, and to whom.
 
-First the machine-readable report (RFC 3464 in multipart/report, RFC 6522), then, for servers that
-write prose only, three signs of which two must agree: a mailer wrote it, its subject is that of a
-failure notice, its text says that delivery failed. A notice of a delay, of success or of reading
-is none.
+First the machine-readable report (RFC 3464 in multipart/report, RFC 6522), also where its parts
+were flattened into one text, then, for servers that write prose only, three signs of which two must
+agree: a mailer wrote it, its subject is that of a failure notice, its text says that delivery
+failed. A notice of a delay, of success or of reading is none; a mailing list that refuses a mail
+reports a failure, too.
 """
 
 import re
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from triage.mail_words import (
     BOUNCE_SUBJECT,
     BOUNCE_TEXT,
+    DELAYED_SUBJECT,
     DELAYED_TEXT,
     MAILER_NAME,
     NOT_FAILED_SUBJECT,
+    REFUSED_BY_LIST,
 )
 from worker import charset
 from worker.headers import decode_words, first_address_in, strict_address
@@ -29,10 +32,19 @@ _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPLY_CODE = re.compile(r"(?<![\d.])([45])\d\d[\s-]")
 _MAILER = re.compile(
     r"^(?:mailer-?daemon|mail-?daemon|postmaster|mdaemon|mail delivery|mmdf|majordomo-owner|"
-    r"mail\.?administrator|mailsystem|mail-system|mailadmin|autoresponder|bounce|bounces|"
-    r"double-bounce|smtp-?gateway|administrator|postmast|mailmaster|returnmail|nobody|"
-    r"delivery|undelivered|microsoftexchange[0-9a-f]{10,}|mail delivery (?:sub)?system)\b",
+    r"mail\.?administrator|mailsystem|mail-system|mailadmin|double-bounce|smtp-?gateway|postmast|"
+    r"mailmaster|returnmail|microsoftexchange[0-9a-f]{10,}|mail delivery (?:sub)?system)\b",
     re.IGNORECASE,
+)
+# Couriers and shops write from such addresses, too, about parcels that were not delivered.
+_PERHAPS_MAILER = re.compile(
+    r"^(?:autoresponder|bounces?|administrator|nobody|delivery|undelivered)\b", re.IGNORECASE
+)
+_LIST_MANAGER = re.compile(
+    r"majordomo|listserv|mailman|ezmlm|.*-(?:admin|owner|bounces|request|help)", re.IGNORECASE
+)
+_LIST_MANAGER_FIELDS = frozenset(
+    {"x-mlserver", "x-mailman-version", "x-list-administrivia", "x-ml-name"}
 )
 _PERMANENT = re.compile(r"\b5\.\d\.\d|\b55\d\b")
 # A sending service reports in JSON (Amazon SES through SNS).
@@ -85,14 +97,18 @@ def delivery_report(
         return DeliveryReport(failed=False, is_report=True)
     mailer = _is_mailer(from_addr, from_name) or return_path == ""
     enclosing = root.type == "multipart/report" or mailer
+    groups: list[_Group] = []
     if (statuses and enclosing) or _direct(root, statuses):
-        groups = [g for p in statuses for g in _recipient_groups(p)]
-        found = [g for g in groups if g.failed is not None]
-        if found:
-            failed = any(g.failed for g in found)
-            bounces = tuple(g.bounce for g in found if g.failed or (not failed and g.delayed))
-            bounces = _with_recipients(bounces[:MAX_RECIPIENTS], root, body)
-            return DeliveryReport(failed, is_report=True, bounces=bounces)
+        groups = [g for p in statuses for g in _recipient_groups(_status_text(p))]
+    elif enclosing and not statuses and _STATUS_IN_TEXT.search(body, 0, MAX_TEXT):
+        # Old gateways and archives flatten a report into one text.
+        groups = [g for g in _recipient_groups(body[:MAX_TEXT]) if g.bounce.recipient]
+    found = [g for g in groups if g.failed is not None]
+    if found:
+        failed = any(g.failed for g in found)
+        bounces = tuple(g.bounce for g in found if g.failed or (not failed and g.delayed))
+        bounces = _with_recipients(bounces[:MAX_RECIPIENTS], root, body)
+        return DeliveryReport(failed, is_report=True, bounces=bounces)
     return _from_prose(
         root,
         subject=subject,
@@ -103,6 +119,7 @@ def delivery_report(
     )
 
 
+_STATUS_IN_TEXT = re.compile(r"^final-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
 
@@ -113,7 +130,7 @@ def _direct(root: Part, statuses: Sequence[Part]) -> bool:
 
 def _is_mailer(from_addr: str, from_name: str) -> bool:
     local = from_addr.partition("@")[0]
-    return _MAILER.match(local) is not None or MAILER_NAME.search(from_name) is not None
+    return _MAILER.match(local) is not None or MAILER_NAME.search(from_name.lower()) is not None
 
 
 @dataclass(frozen=True)
@@ -123,9 +140,12 @@ class _Group:
     delayed: bool = False
 
 
-def _recipient_groups(part: Part) -> list[_Group]:
+def _status_text(part: Part) -> str:
+    return charset.decode(part.body[:262144]).text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _recipient_groups(text: str) -> list[_Group]:
     """The per-recipient groups of a delivery status (RFC 3464 §2.3)."""
-    text = charset.decode(part.body[:262144]).text.replace("\r\n", "\n").replace("\r", "\n")
     groups: list[dict[str, str]] = [{}]
     name = ""
     for line in text.split("\n")[:20000]:
@@ -170,11 +190,13 @@ def _group(group: dict[str, str]) -> _Group:
     failed: bool | None
     if action in ("failed", "failure", "fail", "error", "undeliverable", "rejected"):
         failed = True
-    elif action.startswith(("delay", "deliver", "relay", "expand", "deferred", "success")):
-        # Some servers call a final failure "delayed", with a permanent status.
-        failed = code is not None and code.startswith("5")
-        if action.startswith(("deliver", "relay", "expand", "success")):
-            failed = False
+    elif action.startswith(("deliver", "relay", "expand", "success")):
+        failed = False
+    elif action.startswith(("delay", "deferred")):
+        # Some servers call a final failure "delayed": its status is a permanent one, or says that
+        # the time for delivery is over (RFC 3463 §3.5, X.4.7), and no further attempt is announced.
+        expired = code is not None and code.endswith(".4.7") and "will-retry-until" not in group
+        failed = expired or (code is not None and code.startswith("5"))
     elif code:
         failed = code[0] in "45"
     else:
@@ -201,15 +223,22 @@ def _from_prose(
     text = body[:MAX_TEXT]
     report = root.type == "multipart/report"
     mailer = _is_mailer(from_addr, from_name)
-    titled = BOUNCE_SUBJECT.search(subject) is not None
+    title = subject.lower()
+    titled = BOUNCE_SUBJECT.search(title) is not None
     declared = root.has("x-failed-recipients") or _JSON_BOUNCE.search(text) is not None
+    local = from_addr.partition("@")[0]
+    if _is_refused_by_list(root, local, subject, text):
+        return DeliveryReport(failed=True, is_report=True, bounces=_prose_bounces(root, text))
     if not (declared or report or mailer or titled or return_path == ""):
         return NO_REPORT
-    told = BOUNCE_TEXT.search(text) is not None
+    if mailer and DELAYED_SUBJECT.search(title) and not _PERMANENT.search(text):
+        return DeliveryReport(failed=False, is_report=True)
+    words = text.lower()
+    told = BOUNCE_TEXT.search(words) is not None
     returned = any(p.type in ("message/rfc822", "text/rfc822-headers") for p in root.walk())
     if declared or report or mailer:
         failed = declared or titled or told or (report and returned)
-    elif return_path == "":
+    elif return_path == "" or _PERHAPS_MAILER.match(local):
         # Programs of other kinds send with a null return path, too: a form, an unusual server.
         failed = told and (titled or returned or _STATUS.search(text) is not None)
     else:
@@ -217,9 +246,16 @@ def _from_prose(
         failed = titled and told and returned
     if not failed:
         return DeliveryReport(failed=False, is_report=report)
-    delayed = NOT_FAILED_SUBJECT.search(subject) or DELAYED_TEXT.search(text)
+    delayed = NOT_FAILED_SUBJECT.search(title) or DELAYED_TEXT.search(words)
     final = not delayed or _PERMANENT.search(text) is not None
     return DeliveryReport(final, is_report=True, bounces=_prose_bounces(root, text))
+
+
+def _is_refused_by_list(root: Part, local: str, subject: str, text: str) -> bool:
+    """Whether a list manager says that the sender may not write to its list."""
+    manager = _LIST_MANAGER.fullmatch(local) is not None
+    manager = manager or any(name in _LIST_MANAGER_FIELDS for name, _ in root.fields)
+    return manager and REFUSED_BY_LIST.search(f"{subject}\n{text}".lower()) is not None
 
 
 def _prose_bounces(root: Part, text: str) -> tuple[Bounce, ...]:

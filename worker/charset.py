@@ -2,15 +2,18 @@
 
 Strict UTF-8 first, because text in another charset hardly ever happens to be valid UTF-8; then the
 declared charset, from an allow-list (Python's registry holds codecs such as ``unicode_escape`` and
-``rot13``, too); then a guess made for Polish mail. A label is not believed against the bytes:
-Latin-1 is read as Windows-1252 (WHATWG Encoding Standard, section 4.2), and ISO-8859-2 and
-Windows-1250 are told apart by the letters in which they differ (ą ś ź Ą Ś Ź, and the range 0x80 to
-0x9F).
+``rot13``, too); then the charset in which the words read best (``worker.letters``). A label is not
+believed against the bytes: Latin-1 is read as Windows-1252 (WHATWG Encoding Standard, section 4.2),
+and where the bytes make much better words in another charset than in the declared one, they are
+read in the other.
 """
 
+import base64
 import codecs
 import re
 from dataclasses import dataclass
+
+from worker import letters
 
 # Label (lower case, "_" as "-") to Python codec. Latin-1 and ASCII are read as their superset.
 _NAMED = {
@@ -99,7 +102,10 @@ _CODECS = _codecs()
 
 _ASCII = ("us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us")
 # Charsets whose bytes are all ASCII and still not ASCII text.
-_SEVEN_BIT = ("iso2022", "hz", "utf-16", "utf-32")
+_SEVEN_BIT = ("iso2022", "hz")
+_WIDE = ("utf-16", "utf-32")  # under such a label, text without a zero byte is in no such charset
+# Labels that are often wrong, or none.
+_CORRECTED = ("", "utf-8", "cp1252", "iso8859-15", "cp1250", "iso8859-2")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -108,32 +114,27 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-_HIGH = re.compile(rb"[\x80-\xff]")
+_JAPANESE = ("iso2022-jp", "cp932", "euc-jp")
+_UTF_7 = ("utf-7", "unicode-1-1-utf-7", "unicode-2-0-utf-7", "csunicode11utf7")
+# What text may be in that has no usable label or one of the first two; the likeliest first.
+_GUESSES = ("cp1250", "iso8859-2", "cp1252", "cp1251", "koi8-u")
+# How many bits better another charset must read than the declared one. Measured on word lists: with
+# these, a right label is believed every time, and a wrong one 99 times in 100 not.
+_TRUST_IN_LATIN_1 = 5
+_TRUST_IN_LATIN_2 = 3
+_MAX_LINES = 20_000  # of a text that may be in two charsets
+
+_7_BIT = bytes(range(0x80))
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _C1 = re.compile(rb"[\x80-\x9f]")
-# Bytes that are Polish letters in one of the two charsets and symbols in Windows-1252 or the other:
-# ą ł ś ź ż. Between two letters no symbol stands, so one such byte betrays the charset.
-_POLISH_IN_WORD = re.compile(
-    rb"(?<=[A-Za-z\xf3\xea\xe6])[\xb1\xb3\xb6\xb9\xbc\xbf](?=[A-Za-z\xf3\xea\xe6])"
-)
-_POLISH_AT_END = re.compile(rb"(?<=[a-z])[\xb1\xb3\xb6\xb9\xbc\xbf](?![\xb1-\xbf])")
-_ONLY_1250 = re.compile(
-    rb"[\x8c\x8f\x9c\x9f]|(?<=[A-Za-z\xb3\xbf])\xb9|\xb9(?=[a-z])|\xa5(?=[A-Za-z])"
-)
-_ONLY_8859_2 = re.compile(
-    rb"[\xb1\xb6\xbc](?=[A-Za-z\xb3\xbf\xf3])|(?<=[a-z\xb3\xbf\xf3])[\xb1\xb6\xbc]|\xa6(?=[a-z])"
-)
-_SHARED_POLISH = re.compile(rb"[\xb3\xbf\xea\xf1\xe6\xa3\xaf]")  # ł ż ę ń ć Ł Ż in both charsets
-_SHARED_CZECH = re.compile(rb"[\xec\xf8\xf9\xe8\xef\xf2\xcc\xd8\xd9\xc8]")  # ě ř ů č ď ň in both
-_POLISH_1250 = frozenset(
-    b"\xb9\xe6\xea\xb3\xf1\xf3\x9c\x9f\xbf\xa5\xc6\xca\xa3\xd1\xd3\x8c\x8f\xaf"
-)
-_POLISH_8859_2 = frozenset(
-    b"\xb1\xe6\xea\xb3\xf1\xf3\xb6\xbc\xbf\xa1\xc6\xca\xa3\xd1\xd3\xa6\xac\xaf"
-)
-# Quotation marks, dashes, dots, euro and the like: the same in Windows-1250 and 1252.
-_PUNCTUATION = frozenset(
-    b"\x80\x82\x84\x85\x91\x92\x93\x94\x95\x96\x97\x99\xa0\xa7\xa9\xab\xae\xb0\xb4\xb7\xbb"
-)
+_UTF_8_LETTER = re.compile(rb"[\xc3-\xc5\xd0\xd1][\x80-\xbf]")  # Latin and Cyrillic ones
+# Two letters of a capital word in Windows-1250 or ISO-8859-2, such as Ó and Ł of "SPÓŁKA", can be
+# one letter of UTF-8; but it is of another script, and alone among Latin ones.
+_STRAY = re.compile("(?<=[A-Za-z])[\u0250-\u07ff](?![\u0080-\uffff])")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_SHIFTED = re.compile(r"\+([A-Za-z0-9+/]*)-?")
+_ESCAPE = re.compile(rb"\x1b(\$[@B]|\([BJI])")
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]")
 
 
 @dataclass(frozen=True)
@@ -163,24 +164,33 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
             text = data.decode(codec, "replace").lstrip("\ufeff")
             return Decoded(text, codec, certain="\ufffd" not in text)
     codec = codec_for(declared) or ""
-    if _HIGH.search(data) and (declared or "").strip().strip("\"'").lower() in _ASCII:
+    label = (declared or "").strip().strip("\"'").lower()
+    if data.isascii():
+        return _decode_seven_bit(data, codec, label)
+    if label in _ASCII:
         codec = ""  # 8 bits under a 7-bit label: nothing was declared (E-18)
-    if codec.startswith(_SEVEN_BIT):
-        return _decode_as(data, codec)
-    if b"\x1b$" in data and not _HIGH.search(data):
-        return _decode_as(data, "iso2022-jp-ext")
+    if codec.startswith(_WIDE) and b"\0" in data:
+        return _decode_as(data, _byte_order(data, codec))
     try:
-        return Decoded(data.decode("utf-8"), "utf-8", certain=True)
+        text = data.decode("utf-8")
+        if codec == "utf-8" or not _is_stray(text):
+            return Decoded(text, "utf-8", certain=True)
     except UnicodeDecodeError as error:
         # A text cut inside its last character is still UTF-8.
         if error.end >= len(data) and len(data) - error.start < 4 and error.start > 0:
-            head = data[: error.start]
-            if _HIGH.search(head):
-                return Decoded(head.decode("utf-8") + "\ufffd", "utf-8", certain=False)
+            head = data[: error.start].decode("utf-8")
+            if not head.isascii() and (codec == "utf-8" or not _is_stray(head)):
+                return Decoded(f"{head}\ufffd", "utf-8", certain=False)
+    if whole := _with_surrogates(data):
+        return Decoded(whole, "utf-8", certain=False)
+    if codec.startswith(_JAPANESE):
+        return _decode_japanese(data, codec)
+    if codec in _CORRECTED and (text := _decode_lines(data, codec)):
+        return Decoded(text, "utf-8", certain=False)
     if codec in ("", "utf-8"):
         if _mostly_utf8(data):
             return Decoded(data.decode("utf-8", "replace"), "utf-8", certain=False)
-        guessed = _guess(data)
+        guessed = letters.cheapest(data, _GUESSES)
         return Decoded(data.decode(guessed, "replace"), guessed, certain=False)
     return _decode_as(data, _corrected(data, codec))
 
@@ -192,58 +202,162 @@ def _decode_as(data: bytes, codec: str) -> Decoded:
         return Decoded(data.decode(codec, "replace"), codec, certain=False)
 
 
+def _decode_seven_bit(data: bytes, codec: str, label: str) -> Decoded:
+    """As ``decode``, of bytes below 0x80."""
+    if b"\x1b$" in data and not codec.startswith("iso2022-kr"):
+        return _decode_japanese(data, codec if "jp" in codec else "iso2022-jp-ext")
+    if codec.startswith(_WIDE) and b"\0" in data:
+        return _decode_as(data, _byte_order(data, codec))
+    if codec.startswith(_SEVEN_BIT):
+        return _decode_as(data, codec)
+    text = data.decode("ascii")
+    return Decoded(_SHIFTED.sub(_unshifted, text) if label in _UTF_7 else text, "utf-8", True)
+
+
+def _byte_order(data: bytes, codec: str) -> str:
+    """The codec for UTF-16 without a byte order mark: zero bytes of Latin text betray the order."""
+    if codec != "utf-16":
+        return codec
+    return "utf-16-be" if data[::2].count(0) > data[1::2].count(0) else "utf-16-le"
+
+
+def _unshifted(match: re.Match[str]) -> str:
+    """The text of a shifted run of UTF-7 (RFC 2152).
+
+    What can be markup stays as it was sent: no mail program needs to shift it.
+    """
+    run = match[1]
+    if not run:
+        return "+" if match[0] == "+-" else match[0]
+    data = base64.b64decode(run + "A" * (-len(run) % 4))[: len(run) * 6 // 16 * 2]
+    text = data.decode("utf-16-be", "ignore")
+    return match[0] if not text or any(c < " " or c in "<>&\"'" for c in text) else text
+
+
+def _decode_japanese(data: bytes, codec: str) -> Decoded:
+    """ISO-2022-JP also with characters of NEC; Shift_JIS and EUC-JP also one for the other."""
+    if b"\x1b" in data:
+        try:
+            return Decoded(data.decode(codec), codec, certain=True)
+        except UnicodeDecodeError:
+            text = _with_nec_characters(data)
+            return Decoded(text, "cp932", certain="\ufffd" not in text)
+    readings: list[tuple[int, str, str]] = []
+    for candidate in (codec, "cp932", "euc-jp", "euc-jis-2004"):
+        try:
+            text = data.decode(candidate)
+        except UnicodeDecodeError:
+            continue
+        # One read as the other gives katakana of half width, which hardly anybody writes.
+        readings.append((len(_HALF_WIDTH.findall(text)), candidate, text))
+    if not readings:
+        return _decode_as(data, codec)
+    _, found, text = min(readings, key=lambda reading: reading[0])
+    return Decoded(text, found, certain=True)
+
+
+def _with_nec_characters(data: bytes) -> str:
+    """ISO-2022-JP with the rows that NEC added (CP50220), by way of Shift_JIS."""
+    out: list[bytes] = []
+    mode, position = b"(B", 0
+    for escape in (*_ESCAPE.finditer(data), None):
+        section = data[position : escape.start() if escape else len(data)]
+        if mode == b"(I":
+            section = bytes(b | 0x80 if 0x21 <= b <= 0x5F else b for b in section)
+        out.append(_shifted_jis(section) if mode.startswith(b"$") else section)
+        if escape:
+            mode, position = escape[1], escape.end()
+    return b"".join(out).decode("cp932", "replace")
+
+
+def _shifted_jis(pairs: bytes) -> bytes:
+    """Two-byte JIS as Shift_JIS (JIS X 0208:1997, annex 1); other bytes as they are."""
+    out = bytearray()
+    i = 0
+    while i < len(pairs):
+        row, cell = pairs[i], pairs[i + 1] if i + 1 < len(pairs) else 0
+        if 0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E:
+            out.append((row + 1 >> 1) + (0x70 if row < 0x5F else 0xB0))
+            out.append(cell + (0x7E if row % 2 == 0 else 0x1F if cell < 0x60 else 0x20))
+            i += 2
+        else:
+            out.append(row)
+            i += 1
+    return bytes(out)
+
+
+def _is_stray(text: str) -> bool:
+    """Whether all there is beyond ASCII are single letters of other scripts in Latin words."""
+    first = _NOT_ASCII.search(text)
+    if first is None or not "\u0250" <= first.group() <= "\u07ff":
+        return False
+    return len(_STRAY.findall(text)) == len(_NOT_ASCII.findall(text))
+
+
+def _decode_lines(data: bytes, codec: str) -> str:
+    """Text of which some lines are UTF-8 and others are not, or "" where it is in one charset.
+
+    A gateway glues its footer under a text without looking at the charset of either.
+    """
+    if not 0 < data.count(b"\n") < _MAX_LINES or len(_UTF_8_LETTER.findall(data)) < 3:
+        return ""
+    lines = data.splitlines(keepends=True)
+    others: list[bytes] = []
+    whole = 0
+    for line in lines:
+        try:
+            line.decode("utf-8")
+            whole += len(_UTF_8_LETTER.findall(line))
+        except UnicodeDecodeError:
+            if not _mostly_utf8(line):
+                others.append(line)
+    if whole < 3 or not others:
+        return ""
+    rest = b"".join(others)
+    guessed = letters.cheapest(rest, _GUESSES)
+    if codec not in ("", "utf-8"):
+        guessed = _corrected(rest, codec)
+    foreign = set(others)
+    return "".join(
+        line.decode(guessed if line in foreign else "utf-8", "replace") for line in lines
+    )
+
+
+def _with_surrogates(data: bytes) -> str:
+    """UTF-8 in which halves of surrogate pairs were encoded one by one (CESU-8, WTF-8), or "".
+
+    Halves that belong together become their character, others U+FFFD.
+    """
+    if not _SURROGATE.search(data):
+        return ""
+    try:
+        halves = data.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    except UnicodeDecodeError:
+        return ""
+    return halves.decode("utf-16-le", "replace")
+
+
 def _mostly_utf8(data: bytes) -> bool:
     """Whether at least nine tenths of the non-ASCII characters are whole UTF-8 sequences."""
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    good = sum(1 for c in text if c > "\x7f") - bad
+    good = len(text) - _count(data, _7_BIT) - bad
     return good > 9 * bad
 
 
 def _corrected(data: bytes, codec: str) -> str:
     """The codec that the bytes speak for, among those that are often mistaken for the declared."""
-    if codec == "cp1252":
-        in_word = _POLISH_IN_WORD.search(data)
-        at_ends = {m.group() for m in _POLISH_AT_END.finditer(data)}
-        return _central(data) if in_word or len(at_ends) > 1 else codec
-    if codec == "iso8859-2":
+    if codec in ("cp1252", "iso8859-15"):
+        others = (guess for guess in _GUESSES if guess != "cp1252")
+        return letters.cheapest(data, (codec, *others), head_start=_TRUST_IN_LATIN_1)
+    if codec in ("iso8859-2", "cp1250"):
         if _C1.search(data):
-            return "cp1250"
-        polish = _SHARED_POLISH.search(data) and not _SHARED_CZECH.search(data)
-        return "cp1250" if polish and _prefers_1250(data) else codec
-    if codec == "cp1250":
-        polish = not _SHARED_CZECH.search(data) and not _C1.search(data)
-        return "iso8859-2" if polish and not _prefers_1250(data) else codec
+            return "cp1250"  # letters and quotation marks there, nothing in ISO-8859-2 (E-14)
+        other = "cp1250" if codec == "iso8859-2" else "iso8859-2"
+        return letters.cheapest(data, (codec, other), head_start=_TRUST_IN_LATIN_2)
     return codec
 
 
-def _prefers_1250(data: bytes) -> bool:
-    return len(_ONLY_1250.findall(data)) >= len(_ONLY_8859_2.findall(data))
-
-
-def _central(data: bytes) -> str:
-    return "cp1250" if _prefers_1250(data) else "iso8859-2"
-
-
-def _guess(data: bytes) -> str:
-    """The likeliest single-byte charset of a text without a usable label, Polish ones preferred."""
-    high = [b for b in data if b > 0x7F]
-    distinct = set(high) - _PUNCTUATION
-    if distinct <= _POLISH_8859_2 and not _prefers_1250(data):
-        return "iso8859-2"
-    if distinct <= _POLISH_1250:
-        return "cp1250"
-    if distinct <= _POLISH_8859_2:
-        return "iso8859-2"
-    letters = sum(1 for b in data if 0x41 <= b <= 0x7A)
-    # Text with more non-ASCII than ASCII letters is not written in the Latin alphabet. In
-    # Windows-1251 small letters are 0xE0 to 0xFF, in KOI8-R 0xC0 to 0xDF.
-    if len(high) > letters:
-        upper_half = sum(1 for b in high if b >= 0xE0)
-        lower_half = sum(1 for b in high if 0xC0 <= b < 0xE0)
-        return "cp1251" if upper_half >= lower_half else "koi8-r"
-    if _POLISH_IN_WORD.search(data) or (
-        _SHARED_CZECH.search(data) and re.search(rb"[\x9a\x9e\x8a\x8e]", data)
-    ):
-        return _central(data)
-    return "cp1252"
+def _count(data: bytes, wanted: bytes) -> int:
+    """How many bytes are among the wanted ones; a hundred times as fast as looking at each."""
+    return len(data) - len(data.translate(None, wanted))

@@ -7,6 +7,8 @@ from triage.language import detect
 from triage.quotation import split
 from worker.parsed_message import ParsedMessage
 
+RequesterStatus = Literal["known", "suggested", "missing"]
+
 
 @dataclass(frozen=True)
 class Complaint:
@@ -17,7 +19,7 @@ class Complaint:
     comment: str  # what the forwarder wrote above it
     requester_addr: str
     requester_name: str
-    requester_status: Literal["known", "suggested", "missing"]
+    requester_status: RequesterStatus
     language: str | None  # ISO 639-1, of the complaint and not of a colleague's comment
 
 
@@ -34,14 +36,13 @@ def complaint_in(message: ParsedMessage) -> Complaint:
             text=message.text or message.body,
             comment="",
             requester_addr=message.requester_addr,
-            requester_name=message.from_name if message.requester_source == "from" else "",
-            requester_status="known" if message.requester_addr else "missing",
+            requester_name=message.requester_name,
+            requester_status=_status(message.requester_addr, sure=message.requester_sure),
             language=message.language,
         )
     inner = inner.origin or inner
     # Somebody who only says that he is a colleague may name anybody.
-    sure = inner.complete and message.authenticity != "fail"
-    status: Literal["known", "suggested", "missing"] = "known" if sure else "suggested"
+    sure = message.requester_sure and message.authenticity != "fail"
     text = split(inner.body).text or inner.body
     return Complaint(
         subject=inner.subject or message.subject,
@@ -49,6 +50,12 @@ def complaint_in(message: ParsedMessage) -> Complaint:
         comment=message.text,
         requester_addr=message.requester_addr,
         requester_name=inner.from_name,
-        requester_status=status if message.requester_addr else "missing",
+        requester_status=_status(message.requester_addr, sure=sure),
         language=detect(f"{inner.subject}\n{text}"),
     )
+
+
+def _status(addr: str, *, sure: bool) -> RequesterStatus:
+    if not addr:
+        return "missing"
+    return "known" if sure else "suggested"

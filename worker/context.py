@@ -12,6 +12,7 @@ from config.taxonomy import Taxonomy
 from storage.columns import utc_now
 from storage.database import Engine
 from storage.files import FileStore
+from worker.oauth import AccessTokens
 from worker.parsed_message import KnownAddresses
 
 
@@ -25,6 +26,10 @@ class Context:
     files: FileStore
     clock: Callable[[], datetime] = utc_now
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def tokens(self) -> AccessTokens:
+        return AccessTokens(self.settings, self.clock)
 
     def mailbox(self, name: str) -> Mailbox | None:
         return self.settings.mailbox(name)

@@ -70,7 +70,7 @@ def _send_all(
 ) -> None:
     waiting = list(due)
     try:
-        with connect(server) as connection:
+        with connect(server, context.tokens.for_smtp(server)) as connection:
             connected = True
             while waiting and connected and not context.stopping.is_set():
                 connected = _send_one(context, session, connection, server, waiting.pop(0))
@@ -156,7 +156,17 @@ def _close(context: Context, session: Session, row: OutboxMessage) -> None:
     _note(context, session, row)
     session.add(row)
     session.commit()
-    log.info("message handled", extra={"row": row.id, "state": row.state, "attempt": row.attempts})
+    ticket = get_ticket(session, row.ticket_id)
+    log.info(
+        "message handled",
+        extra={
+            "row": row.id,
+            "mailbox": row.mailbox,
+            "ticket": None if ticket is None else ticket.reference,
+            "state": row.state,
+            "attempt": row.attempts,
+        },
+    )
 
 
 def _try_again(context: Context, server: Smtp, row: OutboxMessage, problem: str) -> None:

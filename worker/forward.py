@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 from triage.header_block import unquoted, was_wrapped
 from triage.history import Marker, is_quoted, markers, quoted_from
-from triage.mail_words import FORWARD_PREFIXES, REPLY_PREFIXES, WROTE
+from triage.mail_words import FORWARD_PREFIXES, FORWARD_TITLES, REPLY_PREFIXES, WROTE
 from worker.autoresponse import is_machine_address
 from worker.headers import addresses, decode_words, first_address_in, strict_address
 from worker.parsed_message import ForwardedMessage, KnownAddresses
 
 MAX_DEPTH = 3  # forwards inside forwards that are looked into for the customer
+MAX_TITLE = 200  # characters of a title between dashes
 
 _PREFIX = re.compile(r"\s*[\[(]?([^\W\d_][\w.\u0307 ]{0,14}?)\s?(?:\[\d+\]|\(\d+\))?\s?[:：]\s?")
 _BRACKETED = re.compile(r"\s*\[[^\]]{1,60}\]\s*")
@@ -27,7 +28,8 @@ _ON_BEHALF = re.compile(
     r"namens|em nome de|jménem|v mene|за дорученням|от имени|på vegne af|för)\s",
     re.IGNORECASE,
 )
-_DRAWN_TITLE = re.compile(r"[-=_*~–—]{3,}.*[^\W_].*[-=_*~–—]{3,}$")
+_DRAWN_TITLE = re.compile(r"[-=_*~–—]{3,}+(?=.*[^\W_]).*[-=_*~–—]{3}$")
+_DASHES = re.compile(r"[-=_*~–—]{3,}")
 _BEFORE_NAME = re.compile(r".*(?:\d(?:\s?(?:am|pm|uhr|r\.|г\.|р\.))?|[,:])\s+", re.IGNORECASE)
 
 
@@ -69,13 +71,13 @@ def find_forward(
     if marker is None:
         return None
     forwarder = _hands_mail_on(sender, known)
-    message = _message_below(marker, lines, subject)
-    stays_inside = forwarder and _all_own(recipients, known)
-    from_outside = bool(message.from_addr) and not known.is_trusted_forwarder(message.from_addr)
-    if not (stays_inside and from_outside and _is_whole(marker)) and not _hands_on(
-        marker, subject, is_reply=is_reply, forwarder=forwarder
-    ):
+    sure = _hands_on(marker, subject, is_reply=is_reply, forwarder=forwarder)
+    stays_inside = forwarder and _is_whole(marker) and _all_own(recipients, known)
+    if not sure and not stays_inside:
         return None
+    message = _message_below(marker, lines, subject)
+    if not sure and (not message.from_addr or known.is_trusted_forwarder(message.from_addr)):
+        return None  # colleagues answer each other
     comment = [*lines[: marker.start], marker.lead] if marker.lead else lines[: marker.start]
     return Forward(tuple(comment), with_origin(message, known) if forwarder else message)
 
@@ -143,7 +145,7 @@ def _announced(lines: Sequence[str], subject: str) -> Marker | None:
 
 
 def _with_drawn_title(marker: Marker, lines: Sequence[str]) -> Marker:
-    """A bare header with the line between dashes that stands above it, in whatever words.
+    """A bare header with the title that stands above it: a known one, or any words between dashes.
 
     ``----- Forwarded by Jan Kowalski/Biuro on 2026-03-02 10:00 -----``, which Notes may wrap.
     """
@@ -154,11 +156,17 @@ def _with_drawn_title(marker: Marker, lines: Sequence[str]) -> Marker:
         above -= 1
     if above < 0:
         return marker
-    for first in (above, above - 1):
-        title = " ".join(unquoted(line) for line in lines[max(first, 0) : above + 1])
-        if len(title) < 200 and _DRAWN_TITLE.match(title):
-            return replace(marker, start=max(first, 0), ruled=True)
+    if unquoted(lines[above]).lower().rstrip(".:") in FORWARD_TITLES:
+        return replace(marker, start=above, kind="forward")
+    for first in (above, max(above - 1, 0)):
+        title = " ".join(map(unquoted, lines[first : above + 1]))
+        if _is_drawn_title(title):
+            return replace(marker, start=first, ruled=True)
     return marker
+
+
+def _is_drawn_title(line: str) -> bool:
+    return len(line) < MAX_TITLE and _DRAWN_TITLE.match(unquoted(line)) is not None
 
 
 def _hands_on(marker: Marker, subject: str, *, is_reply: bool, forwarder: bool) -> bool:
@@ -193,7 +201,7 @@ def _message_below(marker: Marker, lines: Sequence[str], subject: str) -> Forwar
         to=_recipients(fields.get("to", "")),
         cc=_recipients(fields.get("cc", "")),
         subject=decode_words(fields.get("subject", "")) or _subject_without_prefix(subject, marker),
-        body=_inner_body(lines[marker.start : end], lines[end:]),
+        body=_inner_body(lines[marker.start : end], lines[end:], titled=marker.kind == "forward"),
         date=fields.get("date", ""),
         complete=bool(addr) and bool(marker.fields) and companions >= 2,
     )
@@ -275,13 +283,29 @@ def _without_links(value: str) -> str:
     return _MAILTO.sub(r" <\1>", value)
 
 
-def _inner_body(header: Sequence[str], rest: Sequence[str]) -> str:
-    """The lines below the header, without the quotation marks that the whole forward has."""
+def _inner_body(header: Sequence[str], rest: Sequence[str], *, titled: bool) -> str:
+    """The lines below the header, without the quotation marks that the whole forward has.
+
+    titled: without what programs write to match their title, too: the same line again below the
+    header (Zoho), a line between the same dashes at the end (Horde).
+    """
     text = [line for line in rest if line.strip()]
+    if titled and text and text[0].strip() == header[0].strip():
+        rest = rest[rest.index(text[0]) + 1 :]
+    elif titled and len(text) > 1 and _is_drawn_alike(text[-1], header[0]):
+        rest = rest[: len(rest) - 1 - rest[::-1].index(text[-1])]
     marked = sum(is_quoted(line) for line in text)
     if any(is_quoted(line) for line in header) or marked * 2 > len(text):
         rest = [re.sub(r"^[ \t]*> ?", "", line) for line in rest]
     return "\n".join(rest).strip("\n")
+
+
+def _is_drawn_alike(line: str, title: str) -> bool:
+    drawn = _DASHES.match(unquoted(title))
+    same = _DASHES.match(unquoted(line))
+    if drawn is None or same is None or drawn.group() != same.group():
+        return False
+    return _is_drawn_title(line)
 
 
 def _subject_without_prefix(subject: str, marker: Marker) -> str:

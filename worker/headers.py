@@ -21,10 +21,15 @@ MAX_IDS = 200
 MAX_ENCODED_WORDS = 2000
 
 # The text of a Q word may hold spaces in broken mail, and its charset a language (RFC 2231 §5).
-_ENCODED_WORD = re.compile(r"=\?([^?=\s]{0,60})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
+_WORD_BEGINS = re.compile(r"=\?([^?=\s]{0,60})\?([bBqQ])\?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Nobody means so much white space; patterns that meet it later would look at it over and over.
+_GAP = re.compile(r"\s{40,}")
 _FOLD = re.compile(r"\r\n|\r|\n")
 _SPACES = re.compile(r"[ \t]+")
+_BLANK = re.compile(r"\s")
+_PLAIN = re.compile(r"[^;=\"]+")
+_QUOTED = re.compile(r"[^\"\\]+")
 _MESSAGE_ID = re.compile(r"<([^<>]{1,996})>")
 _ATOM = r"[^\s\x00-\x20\"(),:;<>@\[\]\\\x7f]"
 _DOMAIN_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
@@ -49,8 +54,11 @@ class Parameters:
 
 
 def one_line(text: str) -> str:
-    """The text without folding and without control characters, each run of them one space."""
-    return _CONTROLS.sub(" ", text).strip()
+    """The text without folding and without control characters, each run of them one space.
+
+    So is a gap of 40 blanks and more.
+    """
+    return _GAP.sub(" ", _CONTROLS.sub(" ", text)).strip()
 
 
 def unfold(text: str) -> str:
@@ -71,12 +79,27 @@ def decode_words(text: str) -> str:
     pending = b""
     pending_charset = ""
     end = 0
-    for count, word in enumerate(_ENCODED_WORD.finditer(text)):
-        if count >= MAX_ENCODED_WORDS:
+    following = _WORD_BEGINS.search(text)
+    for _ in range(MAX_ENCODED_WORDS):
+        word = following
+        if word is None:
             break
-        between = text[end : word.start()]
         label = word[1].split("*")[0].lower()
-        data = _word_bytes(word[2], word[3])
+        stop = text.find("?=", word.end())
+        position = stop + 2
+        following = _WORD_BEGINS.search(text, word.end())
+        if stop < 0 or (following and following.start() < stop):
+            # A word that lacks its end reaches to the next one or to the end, if no blank is in it.
+            stop = position = following.start() if following else len(text)
+            inside = text[word.end() : stop].rstrip().removesuffix("?")
+            if not inside or _BLANK.search(inside) or not charset.codec_for(label):
+                continue
+        else:
+            inside = text[word.end() : stop]
+            if following and following.start() < position:
+                following = _WORD_BEGINS.search(text, position)
+        between = text[end : word.start()]
+        data = _word_bytes(word[2], inside)
         if data is None:
             continue
         # White space between two encoded words belongs to the folding (RFC 2047 §6.2).
@@ -88,7 +111,7 @@ def decode_words(text: str) -> str:
             pieces.append(between)
         pending += data
         pending_charset = label
-        end = word.end()
+        end = position
     pieces.append(charset.decode(pending, pending_charset).text if pending else "")
     pieces.append(text[end:])
     return one_line("".join(pieces))
@@ -362,8 +385,9 @@ def _split_parameters(value: str) -> list[tuple[str, str]]:
                 text, stop = _quoted_parameter(value, stop, length)
                 out.append(text)
             else:
-                out.append(c)
-                stop += 1
+                run = _PLAIN.match(value, stop + 1)
+                out.append(c + (run[0] if run else ""))
+                stop += len(out[-1])
         text = "".join(out).strip()
         if not pieces:
             pieces.append(("", text))
@@ -385,8 +409,9 @@ def _quoted_parameter(value: str, start: int, length: int) -> tuple[str, int]:
         elif c == '"':
             return "".join(out), i + 1
         else:
-            out.append(c)
-            i += 1
+            run = _QUOTED.match(value, i + 1)
+            out.append(c + (run[0] if run else ""))
+            i += len(out[-1])
     # Never closed: up to the next parameter.
     text, _, _ = value[start + 1 : length].partition(";")
     return text, start + 1 + len(text)

@@ -119,7 +119,7 @@ _CITED = frozenset(
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _HIDDEN_STYLE = re.compile(
     r"display:none|visibility:hidden|mso-hide:all|opacity:0(?:\.0+)?(?:;|$|!)"
-    r"|font-size:[01](?:px|pt|em|%)?(?:;|$|!)"
+    r"|font-size:[01](?:px|pt|em|%)?(?:;|$|!)|max-height:0(?:px)?(?:;|$|!)"
 )
 
 
@@ -138,7 +138,8 @@ def to_lines(html: str) -> tuple[Line, ...]:
     html = html[:MAX_HTML]
     affordable = _affordable(html)
     if affordable is None:
-        return tuple(Line(0, text) for text in _TAG.sub("\n", html[:MAX_TEXT]).split("\n") if text)
+        text = _TAG.sub("\n", html)[:MAX_TEXT]
+        return tuple(Line(0, line) for line in text.split("\n") if line.strip())
     tree = LexborHTMLParser(affordable)
     root = tree.root
     if root is None:
@@ -156,12 +157,20 @@ def to_text(lines: tuple[Line, ...]) -> str:
 def to_quoted_text(lines: tuple[Line, ...]) -> str:
     """The lines with a ``>`` for each quotation they lie in, as in a plain text mail.
 
-    Without marked signatures, unless there is nothing else.
+    Without marked signatures, unless there is nothing else. A document that lies in a quotation as
+    a whole, which no program marked as the mail that is answered, is indented and not quoted.
     """
     written = [line for line in lines if not line.signature]
     if not any(line.text for line in written):
         written = list(lines)
-    return "\n".join(">" * line.depth + " " * (line.depth > 0) + line.text for line in written)
+    indented = min((line.depth for line in written if line.text), default=0)
+    if indented and any(line.cited for line in written):
+        indented = 0
+    return "\n".join(_marked(line.depth - indented, line.text) for line in written)
+
+
+def _marked(depth: int, text: str) -> str:
+    return f"{'>' * depth} {text}" if depth > 0 else text
 
 
 def _affordable(html: str) -> str | None:

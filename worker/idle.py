@@ -47,7 +47,7 @@ def _watch(context: Context, mailbox: Mailbox, wake: Callable[[], None]) -> None
 
 def _idle(context: Context, mailbox: Mailbox, wake: Callable[[], None]) -> bool:
     """Listen for one connection's life; False where the server does not know IDLE."""
-    with connect(mailbox) as client:
+    with connect(mailbox, context.tokens) as client:
         with translated(mailbox):
             able = client.has_capability("IDLE")
         if not able:

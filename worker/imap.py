@@ -19,6 +19,7 @@ from imapclient.exceptions import LoginError
 
 from config.errors import TemporaryError
 from config.settings import Mailbox
+from worker.oauth import AccessTokens, xoauth2
 
 CONNECT_SECONDS = 15
 COMMAND_SECONDS = 60
@@ -150,9 +151,12 @@ class Folder:
 
 
 @contextlib.contextmanager
-def connect(mailbox: Mailbox) -> Iterator[IMAPClient]:
-    """A logged-in connection, closed at the end; raises MailboxUnreachable or LoginRefused."""
-    secret = mailbox.secret()
+def connect(mailbox: Mailbox, tokens: AccessTokens) -> Iterator[IMAPClient]:
+    """A logged-in connection, closed at the end.
+
+    Raises MailboxUnreachable, LoginRefused, TokenUnavailable.
+    """
+    secret = tokens.current(mailbox) if mailbox.oauth else mailbox.secret()
     with translated(mailbox):
         client = IMAPClient(
             mailbox.host,
@@ -167,7 +171,7 @@ def connect(mailbox: Mailbox) -> Iterator[IMAPClient]:
             if mailbox.security == "starttls":
                 client.starttls(_tls(mailbox))
             if mailbox.oauth:
-                client.oauth2_login(mailbox.username, secret)
+                _log_in_by_token(client, mailbox, secret, tokens)
             elif (mailbox.username + secret).isascii():
                 client.login(mailbox.username, secret)
             else:
@@ -180,6 +184,27 @@ def connect(mailbox: Mailbox) -> Iterator[IMAPClient]:
     finally:
         with contextlib.suppress(OSError, IMAP4.error):
             client.shutdown()
+
+
+def _log_in_by_token(
+    client: IMAPClient, mailbox: Mailbox, token: str, tokens: AccessTokens
+) -> None:
+    """XOAUTH2, once more with a new token where this one is refused (C-34)."""
+    try:
+        _say_token(client, mailbox, token)
+    except LoginError as refusal:
+        if not _is_about_the_login(refusal):
+            raise
+        renewed = tokens.renewed(mailbox, refused=token)
+        if renewed is None:
+            raise
+        _say_token(client, mailbox, renewed)
+
+
+def _say_token(client: IMAPClient, mailbox: Mailbox, token: str) -> None:
+    # A second challenge is the reason of a refusal, in JSON: an empty line asks for the verdict.
+    said = xoauth2(mailbox.username, token)
+    client.sasl_login("XOAUTH2", lambda challenge: b"" if challenge else said)
 
 
 def open_folder(client: IMAPClient, mailbox: Mailbox, name: str) -> Folder:
@@ -211,12 +236,13 @@ def translated(mailbox: Mailbox) -> Iterator[None]:
     try:
         yield
     except LoginError as error:
-        # The library calls it a refusal, too, when the connection was lost at that moment.
-        if isinstance(error.__context__, IMAP4.abort) or NOT_THE_PASSWORD.search(str(error)):
+        if not _is_about_the_login(error):
             raise MailboxUnreachable(f"{where}: {_brief(error)}") from error
+        what, check = "password", "username and the secret it is configured with"
+        if mailbox.oauth:
+            what, check = "token", "username, the token's permissions, and that IMAP is allowed"
         raise LoginRefused(
-            f"{where}: the server refused the user name or password ({_brief(error)}); "
-            "check username and the secret it is configured with"
+            f"{where}: the server refused the user name or {what} ({_brief(error)}); check {check}"
         ) from error
     except ssl.SSLCertVerificationError as error:
         raise MailboxUnreachable(
@@ -229,6 +255,12 @@ def translated(mailbox: Mailbox) -> Iterator[None]:
         raise MailboxUnreachable(f"{where}: {_brief(error)}") from error
     except IMAP4.error as error:
         raise CommandRefused(f"{where}: {_brief(error)}") from error
+
+
+def _is_about_the_login(error: LoginError) -> bool:
+    """The library calls it a refusal, too, when the connection was lost at that moment."""
+    lost = isinstance(error.__context__, IMAP4.abort)
+    return not lost and not NOT_THE_PASSWORD.search(str(error))
 
 
 def _brief(error: Exception) -> str:

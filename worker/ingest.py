@@ -23,8 +23,8 @@ from storage.mail import (
 )
 from storage.outbox import acknowledgement_of, suppress
 from storage.tables import InboundMessage, Instance, RawMessage, Ticket
-from storage.tickets import OPEN, add_event, get_ticket, next_reference, open_ticket, set_status
-from storage.work import claim, keep_lease
+from storage.tickets import OPEN, add_event, get_ticket, open_ticket, reserve_references, set_status
+from storage.work import Lease, claim, finish, keep_lease, lease_of
 from triage.clock import deadlines, priority, received_at
 from triage.entities import order_numbers, remedy
 from triage.thanks import is_mere_thanks
@@ -34,6 +34,7 @@ from worker.complaint import Complaint, complaint_in
 from worker.context import Context, known_addresses
 from worker.conversation import Place, find_place
 from worker.loop import work_through
+from worker.mime import as_plain_text
 from worker.parsed_message import Bounce, ParsedMessage
 from worker.parser_process import ParserProcess
 from worker.received import trusted_received
@@ -63,12 +64,14 @@ def ingest(context: Context, parser: ParserProcess) -> int:
         if not rows:
             return 0
         checkpoint("CP-11")
+        lease = lease_of(rows)
         with keep_lease(context.engine, rows, clock=context.clock):
             handled = sum(
                 work_through(
                     session,
                     part,
-                    partial(_ingest_batch, context, session, parser),
+                    partial(_ingest_batch, context, session, parser, lease),
+                    lease=lease,
                     clock=context.clock,
                     give_up=_quarantine,
                 )
@@ -98,7 +101,11 @@ def _quarantine(row: RawMessage, problem: str) -> None:
 
 
 def _ingest_batch(
-    context: Context, session: Session, parser: ParserProcess, rows: Sequence[RawMessage]
+    context: Context,
+    session: Session,
+    parser: ParserProcess,
+    lease: Lease,
+    rows: Sequence[RawMessage],
 ) -> None:
     contents = [raw_bytes(session, context.files, str(row.sha256)) for row in rows]
     session.commit()  # no transaction stays open while the parser works
@@ -108,6 +115,9 @@ def _ingest_batch(
         for attachment in message.attachments:
             context.files.put(attachment.content)
     checkpoint("CP-12")
+    people = sum(message.kind not in AUTOMATIC for message in parsed)
+    references = reserve_references(session, year=context.clock().year, count=people)
+    lease.require(session, rows)
     instance = get_instance(session)
     for row, content, message in zip(rows, contents, parsed, strict=True):
         arrived = received_at(
@@ -115,8 +125,26 @@ def _ingest_batch(
             row.fetched_at,
             trusted_received(content, context.settings.mail.trusted_hosts),
         )
-        _ingest_one(context, session, instance, row, message, arrived)
+        _ingest_one(context, session, instance, row, message, arrived, references)
     checkpoint("CP-16")
+
+
+def ticket_anyway(context: Context, row: RawMessage) -> str:
+    """Open a ticket for a message that was set aside; return its reference.
+
+    The text is its bytes as they are: a person answers it, nothing automatic is sent.
+    """
+    with open_session(context.engine) as session:
+        session.add(row)
+        content = raw_bytes(session, context.files, str(row.sha256))
+        message = as_plain_text(content, f"set aside: {row.reason}")
+        arrived = received_at(row.received_at, row.fetched_at, ())
+        references = reserve_references(session, year=context.clock().year, count=1)
+        _ingest_one(context, session, get_instance(session), row, message, arrived, references)
+        finish(row)
+        session.commit()
+        ticket = get_ticket(session, row.ticket_id) if row.ticket_id else None
+        return "" if ticket is None else ticket.reference
 
 
 def _ingest_one(
@@ -126,6 +154,7 @@ def _ingest_one(
     row: RawMessage,
     message: ParsedMessage,
     arrived: datetime,
+    references: Iterator[str],
 ) -> None:
     fingerprint = _fingerprint(message)
     same_bytes = first_with_same_bytes(session, row)
@@ -151,7 +180,7 @@ def _ingest_one(
     if place.ticket is not None:
         _append(context, session, row, message, fingerprint, place)
         return
-    ticket = _new_ticket(context, session, row, complaint, arrived)
+    ticket = _new_ticket(context, row, complaint, arrived, next(references))
     ticket.fingerprint = fingerprint
     ticket.related_ticket_id = None if place.related is None else place.related.id
     open_ticket(session, ticket)
@@ -240,7 +269,7 @@ def _append(
     assert ticket is not None
     _add_message(session, row, message, fingerprint, ticket)
     own = known_addresses(context.settings).is_own(message.from_addr)
-    if own and message.requester_source != "forward":
+    if own and message.requester_source in ("from", "reply_to"):
         add_event(session, ticket, "own_reply")
     elif is_mere_thanks(message.text):
         add_event(session, ticket, "thanks")
@@ -255,10 +284,10 @@ def _append(
 
 def _new_ticket(
     context: Context,
-    session: Session,
     row: RawMessage,
     complaint: Complaint,
     arrived: datetime,
+    reference: str,
 ) -> Ticket:
     """A ticket with its clock; not yet classified, so it counts as a complaint (A-02, A-10)."""
     shop = context.settings.shop
@@ -269,7 +298,7 @@ def _new_ticket(
         term = deadlines(arrived, clock="complaint", timezone=shop.timezone, country=shop.country)
     due_safe = None if term is None else term.due_safe
     return Ticket(
-        reference=next_reference(session, year=now.year),
+        reference=reference,
         status="closed" if row.archive else "new",
         closed_at=now if row.archive else None,
         needs_review=not row.archive,

@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from config.errors import PermanentError, TemporaryError
 from storage.database import CONFLICT, DATABASE_DOWN, Session, is_about_the_data
 from storage.files import StorageFull
 from storage.tables import WorkColumns
-from storage.work import finish, release, retry_later, set_aside
+from storage.work import ClaimLost, Lease, finish, release, retry_later, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ def work_through(
     rows: Sequence[Row],
     do: Callable[[Sequence[Row]], None],
     *,
+    lease: Lease,
     clock: Callable[[], datetime],
     give_up: Callable[[Row, str], None],
 ) -> int:
@@ -35,108 +37,129 @@ def work_through(
     logged in full, for it is a bug. A row that killed its process that often is set aside before
     it does so again. ``give_up(row, problem)`` says what setting aside means for this table.
 
+    Nothing is written to a row that is another worker's by now: the database is asked in each
+    transaction that writes. ``do`` asks it, too, before its first write (``lease.require``).
+
     A database or a disk that is away is no row's fault: that is raised, the rows given back.
     """
-    fit = []
-    for row in rows:
-        if row.attempts >= MAX_ATTEMPTS:
-            _set_aside(session, row, f"the worker died over it {MAX_ATTEMPTS} times", give_up)
-        else:
-            fit.append(row)
+    batch = _Batch(session, do, lease, clock, give_up)
+    fit = [row for row in rows if row.attempts < MAX_ATTEMPTS]
+    handled = 0
     try:
-        if len(fit) > 1 and _done(session, fit, do):
-            return len(rows)
-        for row in fit:
-            _work_alone(session, row, do, clock=clock, give_up=give_up)
+        for row in rows:
+            if row.attempts >= MAX_ATTEMPTS:
+                handled += batch.unless_lost(row, batch.set_aside_untouched)
+        if len(fit) > 1 and batch.done(fit):
+            return handled + len(fit)
+        for row in lease.held(session, fit):
+            handled += batch.unless_lost(row, batch.work_alone)
     except (*DATABASE_DOWN, StorageFull):
         session.rollback()
-        _give_back(session, fit)
+        batch.give_back(fit)
         raise
-    return len(rows)
+    if handled < len(rows):
+        lost = {"table": rows[0].__tablename__, "count": len(rows) - handled}
+        log.warning("claim lost", extra=lost)
+    return handled
 
 
-def _done(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]], None]) -> bool:
-    """Whether the batch went through as a whole; if not, nothing of it has happened."""
-    try:
-        _commit(session, rows, do)
-    except Exception as error:
-        if _is_nobodys_fault(error):
-            raise
-        session.rollback()  # each row will say for itself what was wrong
-        return False
-    return True
+@dataclass
+class _Batch(Generic[Row]):
+    """What is done with the rows of one batch."""
 
+    session: Session
+    do: Callable[[Sequence[Row]], None]
+    lease: Lease
+    clock: Callable[[], datetime]
+    give_up: Callable[[Row, str], None]
 
-def _work_alone(
-    session: Session,
-    row: Row,
-    do: Callable[[Sequence[Row]], None],
-    *,
-    clock: Callable[[], datetime],
-    give_up: Callable[[Row, str], None],
-) -> None:
-    try:
+    def done(self, rows: Sequence[Row]) -> bool:
+        """Whether the batch went through as a whole; if not, nothing of it has happened."""
         try:
-            _commit(session, [row], do)
-        except CONFLICT:
-            # Another process was first with the same mail: what it committed is seen now.
-            session.rollback()
-            _commit(session, [row], do)
-    except Exception as error:
-        if _is_nobodys_fault(error):
+            self._commit(rows)
+        except Exception as error:
+            if _is_nobodys_fault(error):
+                raise
+            self.session.rollback()  # each row will say for itself what was wrong
+            return False
+        return True
+
+    def unless_lost(self, row: Row, act: Callable[[Row], None]) -> bool:
+        """Whether a row was handled; not when another worker has taken it."""
+        try:
+            act(row)
+        except ClaimLost:
+            self.session.rollback()
+            return False
+        return True
+
+    def work_alone(self, row: Row) -> None:
+        try:
+            try:
+                self._commit([row])
+            except CONFLICT:
+                # Another process was first with the same mail: what it committed is seen now.
+                self.session.rollback()
+                self._commit([row])
+        except ClaimLost:
             raise
-        session.rollback()
-        _close_failed(session, row, error, now=clock(), give_up=give_up)
+        except Exception as error:
+            if _is_nobodys_fault(error):
+                raise
+            self.session.rollback()
+            self.lease.require(self.session, [row])
+            self._close_failed(row, error)
+
+    def set_aside_untouched(self, row: Row) -> None:
+        self.lease.require(self.session, [row])
+        self._set_aside(row, f"the worker died over it {MAX_ATTEMPTS} times")
+
+    def give_back(self, rows: Sequence[Row]) -> None:
+        """Free claimed rows untouched; where the database is away, too, their lease ends."""
+        with suppress(*DATABASE_DOWN):
+            for row in self.lease.held(self.session, rows):
+                release(row)
+                self.session.add(row)
+            self.session.commit()
+
+    def _commit(self, rows: Sequence[Row]) -> None:
+        self.do(rows)
+        self.lease.require(self.session, rows)
+        for row in rows:
+            finish(row)
+            self.session.add(row)
+        self.session.commit()
+
+    def _close_failed(self, row: Row, error: Exception) -> None:
+        known = isinstance(error, TemporaryError | PermanentError)
+        problem = str(error) if known else f"bug: {type(error).__name__}: {error}"
+        if not known:
+            log.error("unexpected error", exc_info=error, extra=about(row))
+        row.attempts += 1
+        if isinstance(error, PermanentError) or row.attempts >= MAX_ATTEMPTS:
+            self._set_aside(row, problem)
+        else:
+            at = self.clock() + timedelta(seconds=30 * row.attempts)
+            retry_later(row, at=at, problem=problem)
+            self.session.add(row)
+            self.session.commit()
+
+    def _set_aside(self, row: Row, problem: str) -> None:
+        set_aside(row, problem=problem)
+        self.give_up(row, problem)
+        self.session.add(row)
+        self.session.commit()
+        log.warning("row set aside", extra=about(row) | {"attempt": row.attempts})
+
+
+def about(row: WorkColumns) -> dict[str, object]:
+    """Which row it is, for the log: by what it can be found by elsewhere."""
+    names = {"row": "id", "mailbox": "mailbox", "uid": "uid", "ticket": "reference"}
+    return {"table": row.__tablename__} | {
+        field: getattr(row, column, None) for field, column in names.items()
+    }
 
 
 def _is_nobodys_fault(error: Exception) -> bool:
     """A database or a disk that is away; not a value that the database refuses."""
     return isinstance(error, (*DATABASE_DOWN, StorageFull)) and not is_about_the_data(error)
-
-
-def _commit(session: Session, rows: Sequence[Row], do: Callable[[Sequence[Row]], None]) -> None:
-    do(rows)
-    for row in rows:
-        finish(row)
-        session.add(row)
-    session.commit()
-
-
-def _give_back(session: Session, rows: Sequence[WorkColumns]) -> None:
-    """Free claimed rows untouched; where the database is away too, their lease ends by itself."""
-    with suppress(*DATABASE_DOWN):
-        for row in rows:
-            release(row)
-            session.add(row)
-        session.commit()
-
-
-def _close_failed(
-    session: Session,
-    row: WorkColumns,
-    error: Exception,
-    *,
-    now: datetime,
-    give_up: Callable[..., None],
-) -> None:
-    known = isinstance(error, TemporaryError | PermanentError)
-    problem = str(error) if known else f"bug: {type(error).__name__}: {error}"
-    if not known:
-        log.error("unexpected error", exc_info=error, extra={"table": row.__tablename__})
-    row.attempts += 1
-    if isinstance(error, PermanentError) or row.attempts >= MAX_ATTEMPTS:
-        _set_aside(session, row, problem, give_up)
-    else:
-        retry_later(row, at=now + timedelta(seconds=30 * row.attempts), problem=problem)
-        session.add(row)
-        session.commit()
-
-
-def _set_aside(
-    session: Session, row: WorkColumns, problem: str, give_up: Callable[..., None]
-) -> None:
-    set_aside(row, problem=problem)
-    give_up(row, problem)
-    session.add(row)
-    session.commit()
-    log.warning("row set aside", extra={"table": row.__tablename__, "attempt": row.attempts})

@@ -7,7 +7,7 @@ from filelock import FileLock, Timeout
 
 from config.errors import PermanentError
 from storage.database import database_file, open_session
-from storage.tables import OutboxMessage, RawMessage, Ticket
+from storage.tables import Alarm, OutboxMessage, RawMessage, Ticket
 from storage.work import release_all
 from worker.context import Context
 
@@ -38,7 +38,7 @@ def only_worker(context: Context) -> Iterator[None]:
     try:
         context.files.sweep()
         with open_session(context.engine) as session:
-            release_all(session, (RawMessage, Ticket, OutboxMessage), now=context.clock())
+            release_all(session, (RawMessage, Ticket, OutboxMessage, Alarm), now=context.clock())
         yield
     finally:
         lock.release()

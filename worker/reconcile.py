@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.settings import Mailbox, Settings
+from storage.columns import utc_now
 from storage.database import Engine, Session, open_session
 from storage.mail import find_cursor
 from storage.tables import MailboxCursor
 from storage.withheld import known_uids, withheld_uids
 from worker.imap import Folder, connect, open_folder
+from worker.oauth import AccessTokens
 
 EVERY = timedelta(days=1)
 
@@ -57,8 +59,9 @@ def compare_folder(
 
 def compare_all(settings: Settings, engine: Engine) -> Iterator[Comparison]:
     """Every folder of every mailbox; raises MailboxUnreachable. Nothing is stored or changed."""
+    tokens = AccessTokens(settings, utc_now)
     for mailbox in settings.mailboxes:
-        with connect(mailbox) as client:
+        with connect(mailbox, tokens) as client:
             for name in mailbox.folders:
                 folder = open_folder(client, mailbox, name)
                 with open_session(engine) as session:

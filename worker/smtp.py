@@ -152,8 +152,11 @@ def _log_in_by_token(client: smtplib.SMTP, username: str, token: str, login: Tok
 
 
 def _say_token(client: smtplib.SMTP, username: str, token: str) -> None:
-    said = base64.b64encode(xoauth2(username, token)).decode("ascii")
-    code, answer = client.docmd("AUTH", f"XOAUTH2 {said}")
+    # A token is too long for the line of the command itself: RFC 4954 §4.
+    code, answer = client.docmd("AUTH", "XOAUTH2")
+    if code == 334:
+        said = base64.b64encode(xoauth2(username, token)).decode("ascii")
+        code, answer = client.docmd(said)
     if code == 334:
         # The reason of a refusal, in JSON: an empty line asks for the verdict.
         code, answer = client.docmd("")

@@ -7,12 +7,13 @@ for ten thousand parts, while a mail may hold either. Headers are cut before any
 
 import base64
 import binascii
+import contextlib
 import quopri
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from worker import charset
+from worker import charset, smime
 from worker.headers import Parameters, parameters
 
 MAX_HEADER_BYTES = 256 * 1024
@@ -20,17 +21,31 @@ MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS = 500
 MAX_DEPTH = 20
 MAX_PARTS = 200
+ENCRYPTED = "the mail is encrypted and cannot be read here"
 
+_SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
+_TYPE = re.compile(r"[\w!#$&^.+*'`|~%-]+/[\w!#$&^.+*'`|~%{}-]+", re.ASCII)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _WELL_KNOWN = re.compile(
     rb"^(?:from|to|subject|date|message-id|received|content-type|mime-version|return-path|"
     rb"reply-to|cc|content-transfer-encoding)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
+_NEEDED = frozenset(
+    """
+    from to subject date message-id in-reply-to references reply-to auto-submitted precedence
+    list-id return-path content-type content-transfer-encoding content-disposition
+    """.split()  # noqa: SIM905 - as a list of literals nobody could read it
+)
 _EMPTY_LINE = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_UU_BEGIN = re.compile(rb"^begin[ \t]+[0-7]{3,4}[ \t]+([^\r\n]{0,200})\r?\n", re.M)
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BASE64_LINE = re.compile(rb"^[ \t]*([A-Za-z0-9+/]{2,}={0,2})[ \t]*(?:\r?\n|\Z)", re.M)
+_MAX_FOOTER = 4096
+_TEXT = re.compile(rb"[^A-Za-z0-9+/=\s]|\S[ \t]+\S")
+_SOFT_BREAK = re.compile(rb"=[ \t]*+(?:\r\n|\n|\r)")
+_UU_BEGIN = re.compile(rb"^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]{0,200})\r?\n", re.M)
 
 
 @dataclass(frozen=True)
@@ -89,9 +104,12 @@ class _Reader:
         content_type = _content_type(fields, default)
         disposition = parameters(_first(fields, "content-disposition"))
         kind = content_type.value
-        if kind.startswith("multipart/"):
-            return self._multipart(fields, body_start, end, depth, content_type, disposition)
         encoding = _first(fields, "content-transfer-encoding")
+        if kind.startswith("multipart/"):
+            if kind == "multipart/encrypted":
+                self.note(ENCRYPTED)
+            head = Part(fields, b"", (), False, content_type, disposition)
+            return self._multipart(head, body_start, end, depth, encoding)
         if kind in ("message/rfc822", "message/global", "message/news"):
             if depth >= MAX_DEPTH or self.parts >= MAX_PARTS:
                 self.note(f"parts nested deeper than {MAX_DEPTH} levels were left unread")
@@ -100,36 +118,56 @@ class _Reader:
             if body == self.raw[body_start:end]:
                 inner = self.entity(body_start, end, depth + 1, "text/plain")
             else:
-                reader = _Reader(body)
-                reader.parts = self.parts
-                inner = reader.entity(0, len(body), depth + 1, "text/plain")
-                self.parts = reader.parts
-                for defect in reader.defects:
-                    self.note(defect)
+                with self._inside(body) as reader:
+                    inner = reader.entity(0, len(body), depth + 1, "text/plain")
             return Part(fields, body, (inner,), False, content_type, disposition)
         body = decode_transfer(self.raw[body_start:end], encoding)
+        name = disposition.parameters.get("filename", "").lower()
+        smime_kind = kind in _SMIME or (kind == "application/octet-stream" and name == "smime.p7m")
+        if smime_kind and self.parts < MAX_PARTS and depth < MAX_DEPTH:
+            return self._smime(Part(fields, body, (), False, content_type, disposition), depth)
+        if kind.startswith("text/") and (rest := _after_base64(self.raw[body_start:end], encoding)):
+            self.note("plain text after base64")
+            body += b"\n\n" + rest
         return Part(fields, body, (), False, content_type, disposition)
 
-    def _multipart(
-        self,
-        fields: tuple[tuple[str, str], ...],
-        start: int,
-        end: int,
-        depth: int,
-        content_type: Parameters,
-        disposition: Parameters,
-    ) -> Part:
+    def _smime(self, part: Part, depth: int) -> Part:
+        """An S/MIME message with the entity in it, where it is signed and not encrypted."""
+        if smime.kind(part.body) == "encrypted":
+            self.note(ENCRYPTED)
+        content = smime.signed_content(part.body)
+        if not content:
+            return part
+        with self._inside(content) as reader:
+            return replace(part, parts=(reader.entity(0, len(content), depth + 1, "text/plain"),))
+
+    @contextlib.contextmanager
+    def _inside(self, body: bytes) -> Iterator["_Reader"]:
+        """A reader of what was encoded as a whole; it uses up the limits of this one."""
+        reader = _Reader(body)
+        reader.parts = self.parts
+        yield reader
+        self.parts = reader.parts
+        for defect in reader.defects:
+            self.note(defect)
+
+    def _multipart(self, head: Part, start: int, end: int, depth: int, encoding: str) -> Part:
+        """``head`` with its parts, which lie between ``start`` and ``end``."""
+        content_type = head.content_type
         boundary = content_type.parameters.get("boundary", "").rstrip()
         if depth >= MAX_DEPTH:
             self.note(f"parts nested deeper than {MAX_DEPTH} levels were left unread")
-            return Part(fields, self.raw[start:end], (), True, content_type, disposition)
+            return replace(head, body=self.raw[start:end], opaque=True)
         marker = boundary.encode("utf-8", "replace") or self._guessed_boundary(start, end)
         spans = self._spans(marker, start, end) if marker else []
         if not spans:
+            body = decode_transfer(self.raw[start:end], encoding)
+            if body != self.raw[start:end]:
+                # Against RFC 2045 §6.4 the whole was encoded, and not each part.
+                with self._inside(body) as reader:
+                    return reader._multipart(head, 0, len(body), depth, "")
             self.note("a multipart without its boundary was read as text")
-            body = self.raw[start:end]
-            plain = Parameters("text/plain", {})
-            return Part(fields, body, (), False, plain, disposition)
+            return replace(head, body=body, content_type=Parameters("text/plain", {}))
         default = "message/rfc822" if content_type.value == "multipart/digest" else "text/plain"
         children: list[Part] = []
         for span_start, span_end in spans:
@@ -137,7 +175,7 @@ class _Reader:
                 self.note(f"only the first {MAX_PARTS} parts were read")
                 break
             children.append(self.entity(span_start, span_end, depth + 1, default))
-        return Part(fields, b"", tuple(children), False, content_type, disposition)
+        return replace(head, parts=tuple(children))
 
     def _guessed_boundary(self, start: int, end: int) -> bytes:
         """The boundary of a multipart that does not name one: its first line after ``--``."""
@@ -184,6 +222,8 @@ class _Reader:
         raw = self.raw
         fields: list[tuple[str, bytes]] = []
         used = 0
+        kept = True  # the last field
+        seen: set[str] = set()
         goes_on = 0  # a field known to begin at or after this index
         position = start
         while position < end:
@@ -195,21 +235,31 @@ class _Reader:
             size = stop - position
             if first in b" \t" and fields:
                 # A line of nothing but blanks ends the header in some broken mail, folds in other.
-                used += size
                 name, value = fields[-1]
-                if used <= MAX_HEADER_BYTES and len(value) + size <= MAX_FIELD_BYTES:
+                if not kept:
+                    pass  # the field it belongs to was one too many
+                elif used <= MAX_HEADER_BYTES and len(value) + size <= MAX_FIELD_BYTES:
                     fields[-1] = (name, value + b"\n" + raw[position:stop])
+                    used += size
+                elif name == "references":
+                    longer = value + b"\n" + raw[max(position, stop - MAX_FIELD_BYTES) : stop]
+                    fields[-1] = (name, longer[-MAX_FIELD_BYTES:])
+                    self.note("headers were cut")
                 else:
                     self.note("headers were cut")
             elif match := _NAME.match(raw, position, stop):
-                used += size
-                if len(fields) >= MAX_FIELDS or used > MAX_HEADER_BYTES:
+                name = match.group()[:-1].rstrip().decode("ascii").lower()
+                full = len(fields) >= MAX_FIELDS or used > MAX_HEADER_BYTES
+                # Whose mail it is must not be lost behind what somebody piled up before it.
+                kept = not full or (name in _NEEDED and name not in seen)
+                if full or size > MAX_FIELD_BYTES:
                     self.note("headers were cut")
-                else:
-                    if size > MAX_FIELD_BYTES:
-                        self.note("headers were cut")
-                    name = match.group()[:-1].rstrip().decode("ascii").lower()
+                if kept:
+                    seen.add(name)
+                    used += min(size, MAX_FIELD_BYTES)
                     value = raw[match.end() : min(stop, match.end() + MAX_FIELD_BYTES)]
+                    if name == "references":  # its end is what is answered (RFC 5322 §3.6.4)
+                        value = raw[max(match.end(), stop - MAX_FIELD_BYTES) : stop]
                     fields.append((name, value.lstrip(b" \t")))
             elif not fields and (
                 first in b" \t" or raw.startswith((b"From ", b">From "), position)
@@ -220,7 +270,7 @@ class _Reader:
                 self.note("a line of the header is neither field nor fold")
                 if fields and len(fields[-1][1]) + size <= MAX_FIELD_BYTES:
                     fields[-1] = (fields[-1][0], fields[-1][1] + b"\n " + raw[position:stop])
-                used += size
+                    used += size
                 goes_on = following < goes_on and goes_on
             else:
                 self.note("the header ends without an empty line")
@@ -265,7 +315,7 @@ def _first(fields: tuple[tuple[str, str], ...], name: str) -> str:
 
 def _content_type(fields: tuple[tuple[str, str], ...], default: str) -> Parameters:
     found = parameters(_first(fields, "content-type"))
-    if found.value.count("/") == 1 and not found.value.startswith("/"):
+    if _TYPE.fullmatch(found.value):
         return found
     if found.value in ("text", "html", "plain"):
         value = "text/html" if found.value == "html" else "text/plain"
@@ -288,13 +338,53 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
     """The bytes behind a Content-Transfer-Encoding, as far as they can be read."""
     name = encoding.split(";")[0].split("(")[0].strip().strip("\"'").lower()
     if name == "base64":
-        return _base64(data)
+        return _base64(data[: _base64_ends(data)])
     if name in ("quoted-printable", "quoted_printable", "qp"):
-        return quopri.decodestring(data)
+        return _quoted_printable(data)
     if name in ("x-uuencode", "uuencode", "x-uue", "uue"):
         files = uuencoded(data)
         return files[0][1] if files else data
     return data
+
+
+def _quoted_printable(data: bytes) -> bytes:
+    """Also with soft line breaks to which blanks were added (RFC 2045 §6.7), and of bare CR.
+
+    The library leaves the former as they are, and skips from the latter to the next LF.
+    """
+    decoded = quopri.decodestring(data)
+    returns = data.count(b"\r")
+    if b"= " in decoded or b"=\t" in decoded or (returns and returns > data.count(b"\r\n")):
+        return quopri.decodestring(_SOFT_BREAK.sub(b"", data))
+    return decoded
+
+
+def _after_base64(data: bytes, encoding: str) -> bytes:
+    """The plain text that was put under base64, as mailing lists and virus scanners do."""
+    if not encoding.strip().lower().startswith("base64"):
+        return b""
+    return data[_base64_ends(data) :].strip()
+
+
+def _base64_ends(data: bytes) -> int:
+    """Where plain text begins after base64; the length of the data where none does.
+
+    It begins under the last line of full length and one shorter line, if padding or an empty line
+    stands between, or if it begins with a character that base64 has not.
+    """
+    tail = max(len(data) - _MAX_FOOTER, 0)
+    if not data[tail:].translate(None, _BASE64 + b"=\r\n"):
+        return len(data)
+    lines = list(_BASE64_LINE.finditer(data, tail))
+    if not lines:
+        return len(data)
+    full = max(len(line[1]) for line in lines)
+    end = max(line.end() for line in lines if len(line[1]) == full)
+    last = next((line for line in lines if line.start() == end), None)
+    end = last.end() if last else end
+    rest = data[end:]
+    begins = rest[:1] not in _BASE64 or data[end - 4 : end].rstrip().endswith(b"=")
+    return end if begins and _TEXT.search(rest) else len(data)
 
 
 def _base64(data: bytes) -> bytes:

@@ -294,6 +294,15 @@ ALONE: list[tuple[str, Callable[[], bytes], str, str | None]] = [
         None,
     ),
     (
+        "40 an invitation",
+        lambda: mail(
+            "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR",
+            Content_Type="text/calendar; method=REQUEST; charset=utf-8",
+        ),
+        "ticket",
+        None,
+    ),
+    (
         "44 a program is attached",
         lambda: multipart(
             "mixed",
@@ -398,6 +407,32 @@ def test_b8_an_out_of_office_note_is_kept_beside_its_ticket(desk, text):
     assert (row.outcome, row.ticket_id) == ("automatic", first.ticket_id)
     assert "auto_reply" in desk.events(first)
     assert len(desk.owed()) == 1
+
+
+def test_b8_row_9_a_note_without_any_mark_is_kept_beside_its_ticket(desk):
+    first, owed = acknowledged(desk)
+    row = desk.read(
+        mail(
+            "Jestem na urlopie do 15 marca, odpiszę po powrocie.",
+            subject=f"Re: Potwierdzenie [{desk.ticket(first).reference}]",
+            In_Reply_To=f"<{owed.message_id}>",
+        )
+    )
+    assert (row.outcome, row.ticket_id) == ("automatic", first.ticket_id)
+    assert "auto_reply" in desk.events(first)
+    assert len(desk.owed()) == 1
+
+
+def test_b8_row_10_a_customer_on_holiday_who_wants_something_is_heard(desk):
+    first, owed = acknowledged(desk)
+    row = desk.read(
+        mail(
+            "Jestem na urlopie do 15 marca, proszę o zwrot pieniędzy na konto.",
+            subject="Re: Potwierdzenie",
+            In_Reply_To=f"<{owed.message_id}>",
+        )
+    )
+    assert (row.outcome, row.ticket_id) == ("appended", first.ticket_id)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from storage.work import (
     claim,
     count_due,
     finish,
+    has_work,
     keep_lease,
+    lease_of,
     release,
     release_all,
     retry_later,
@@ -186,6 +188,110 @@ def test_what_a_dead_worker_held_is_freed_at_once_on_request(session, now):
     assert [row.attempts for row in claim(session, Ticket, now=now, limit=9)] == [1]
 
 
+# A worker that stood still for longer than its lease
+
+
+@pytest.fixture
+def lost_row(engine, session, now):
+    """Three rows that a worker has claimed; while it stood still another one took the first."""
+    stored(session, 3)
+    rows = claim(session, RawMessage, now=now, limit=9)
+    lease = lease_of(rows)
+    with open_session(engine) as other:
+        [taken] = claim(other, RawMessage, now=now + LEASE + timedelta(seconds=1), limit=9)
+    assert taken.id == rows[0].id
+    return rows, lease, taken
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, TemporaryError("busy"), PermanentError("no"), KeyError("x")],
+    ids=["done", "temporary", "permanent", "bug"],
+)
+def test_what_another_worker_has_taken_is_not_written(
+    engine, session, now, lost_row, caplog, error
+):
+    rows, lease, taken = lost_row
+    do = marking(rows[0].uid if error else None, error)
+    handled = work_through(session, rows, do, lease=lease, clock=lambda: now, give_up=quarantine)
+    assert handled == 2
+    with open_session(engine) as other:
+        first, *rest = other.exec(select(RawMessage).order_by(RawMessage.id)).all()
+    assert (first.outcome, first.attempts, first.problem) == ("pending", 1, None)
+    assert (first.claimed_by, first.claimed_until) == (taken.claimed_by, taken.claimed_until)
+    assert [row.outcome for row in rest] == ["automatic"] * 2
+    [record] = [record for record in caplog.records if record.getMessage() == "claim lost"]
+    assert (record.table, record.count) == ("raw_message", 1)
+
+
+def test_a_row_that_died_too_often_is_not_set_aside_over_another_worker(
+    engine, session, now, lost_row
+):
+    rows, lease, taken = lost_row
+    rows[0].attempts = MAX_ATTEMPTS
+    assert (
+        work_through(
+            session, rows[:1], marking(), lease=lease, clock=lambda: now, give_up=quarantine
+        )
+        == 0
+    )
+    with open_session(engine) as other:
+        row = other.get(RawMessage, taken.id)
+    assert (row.outcome, row.claimed_by) == ("pending", taken.claimed_by)
+
+
+def test_what_another_worker_has_taken_is_not_given_back(engine, session, now, lost_row):
+    rows, lease, taken = lost_row
+    away = DATABASE_DOWN[0]("SELECT 1", {}, Exception("gone"))
+    with pytest.raises(DATABASE_DOWN[0]):
+        work_through(
+            session,
+            rows,
+            marking(rows[0].uid, away),
+            lease=lease,
+            clock=lambda: now,
+            give_up=quarantine,
+        )
+    with open_session(engine) as other:
+        first, *rest = other.exec(select(RawMessage).order_by(RawMessage.id)).all()
+    assert first.claimed_by == taken.claimed_by
+    assert [row.claimed_by for row in rest] == [None, None]
+
+
+def test_a_lease_that_ran_out_and_was_taken_by_nobody_still_holds(session, now):
+    stored(session, 2)
+    rows = claim(session, RawMessage, now=now, limit=9)
+    assert through(session, rows, marking(), now + 10 * LEASE) == 2
+    assert {row.outcome for row in rows} == {"automatic"}
+
+
+def test_the_renewal_leaves_the_rows_of_another_worker_alone(engine, now, lost_row, monkeypatch):
+    monkeypatch.setattr(work, "RENEW_EVERY", 0.001)
+    rows, _lease, taken = lost_row
+    asked, later = threading.Semaphore(0), now + timedelta(seconds=10)
+
+    def clock():
+        asked.release()
+        return later
+
+    with keep_lease(engine, rows, clock=clock):
+        assert all(asked.acquire(timeout=10) for _ in range(2))
+    with open_session(engine) as other:
+        until = [row.claimed_until for row in other.exec(select(RawMessage).order_by("id"))]
+    assert until == [taken.claimed_until, later + LEASE, later + LEASE]
+
+
+def test_there_is_work_when_a_row_is_due_and_nobody_living_has_it(session, now):
+    assert not has_work(session, RawMessage, now=now)
+    stored(session, next_attempt_at=now + timedelta(seconds=1))
+    assert not has_work(session, RawMessage, now=now)
+    later = now + timedelta(seconds=1)
+    assert has_work(session, RawMessage, now=later)
+    claim(session, RawMessage, now=later, limit=9)
+    assert not has_work(session, RawMessage, now=later)
+    assert has_work(session, RawMessage, now=later + LEASE + timedelta(seconds=1))
+
+
 # What becomes of a row
 
 
@@ -230,7 +336,9 @@ def claimed(session, number, now):
 
 
 def through(session, rows, do, now):
-    return work_through(session, rows, do, clock=lambda: now, give_up=quarantine)
+    return work_through(
+        session, rows, do, lease=lease_of(rows), clock=lambda: now, give_up=quarantine
+    )
 
 
 def marking(bad=None, error=None):

@@ -3,8 +3,11 @@
 # ruff: noqa: N802 - aiosmtpd names its methods after the commands
 
 import asyncio
+import base64
+import re
 import socket
 import ssl
+from collections.abc import Container
 from dataclasses import dataclass
 from threading import Condition
 from typing import Any, Literal
@@ -46,7 +49,8 @@ class SmtpCatcher:
     """A mail server on loopback.
 
     tls: offer STARTTLS with this certificate. users: name to password; then a login is needed
-    before MAIL, and over TLS only where that is offered. size_limit: in bytes, told to the client.
+    before MAIL, and over TLS only where that is offered. tokens: what counts as a login by XOAUTH2,
+    looked at each time. size_limit: in bytes, told to the client.
     """
 
     host = HOST
@@ -56,9 +60,11 @@ class SmtpCatcher:
         *,
         tls: Certificates | None = None,
         users: dict[str, str] | None = None,
+        tokens: Container[str] | None = None,
         size_limit: int = 50_000_000,
     ) -> None:
         self.users = users or {}
+        self.tokens = tokens
         self.size_limit = size_limit
         self.tls: ssl.SSLContext | None = None
         if tls:
@@ -179,7 +185,10 @@ class _Conversation(SMTP):
             ident="odzew test server",
             tls_context=catcher.tls,
             auth_require_tls=catcher.tls is not None,
-            auth_exclude_mechanism=() if catcher.users else ("LOGIN", "PLAIN"),
+            auth_exclude_mechanism=(
+                *(() if catcher.users else ("LOGIN", "PLAIN")),
+                *(() if catcher.tokens is not None else ("XOAUTH2",)),
+            ),
             authenticator=self._check_password,
             data_size_limit=catcher.size_limit,
             enable_SMTPUTF8=True,
@@ -222,8 +231,21 @@ class _Conversation(SMTP):
         if not await self._misbehaves("auth", arg or ""):
             await super().smtp_AUTH(arg)
 
+    async def auth_XOAUTH2(self, _server: SMTP, args: list[str]) -> AuthResult:
+        said = await self.challenge_auth("") if len(args) == 1 else base64.b64decode(args[1])
+        assert isinstance(said, bytes)
+        given = re.fullmatch(r"user=(.+)\x01auth=Bearer (.+)\x01\x01", said.decode())
+        if given and self.catcher.tokens is not None and given[2] in self.catcher.tokens:
+            self.session.login = given[1]  # type: ignore[attr-defined]
+            return AuthResult(success=True)
+        # As Google and Microsoft do: the reason first, and the verdict after an empty line.
+        if await self.challenge_auth('{"status":"400","schemes":"Bearer"}') != b"":
+            return AuthResult(success=False, handled=True)
+        return AuthResult(success=False, handled=False)
+
     async def smtp_MAIL(self, arg: str | None) -> None:
-        if self.catcher.users and not self.session.authenticated:
+        needed = self.catcher.users or self.catcher.tokens is not None
+        if needed and not self.session.authenticated:
             await self.push("530 5.7.0 Authentication required")
         elif not await self._misbehaves("mail", arg or ""):
             await super().smtp_MAIL(arg)

@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_table(
         'fleet_node',
         sa.Column('name', sa.String(), nullable=False),
-        sa.Column('steps', sa.String(), nullable=False),
+        sa.Column('steps', sa.JSON(), nullable=False),
         sa.Column('started_at', UtcDateTime(), nullable=False),
         sa.Column('seen_at', UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint('name', name=op.f('pk_fleet_node')),

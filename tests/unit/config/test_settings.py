@@ -138,6 +138,18 @@ def test_settings_cannot_be_changed_by_accident(load):
         (MAILBOX + "poll_seconds = 0", "mailboxes.0.poll_seconds", "0", "greater than or equal"),
         (MAILBOX + "folders = []", "mailboxes.0.folders", "[]", "at least 1 item"),
         (MAILBOX + 'folders = "INBOX"', "mailboxes.0.folders", "INBOX", "valid list"),
+        (
+            MAILBOX + 'oauth_tenant = "../x"',
+            "mailboxes.0.oauth_tenant",
+            "../x",
+            "[A-Za-z0-9.-]",
+        ),
+        (
+            MAILBOX + 'oauth_endpoint = "http://login.example"',
+            "mailboxes.0.oauth_endpoint",
+            "http://login.example",
+            "an https address",
+        ),
         (MAILBOX + 'oauth = "yahoo"', "mailboxes.0.oauth", "yahoo", "'google' or 'microsoft'"),
         (
             MAILBOX + 'language = "fr"',
@@ -370,6 +382,22 @@ def test_the_secret_of_an_oauth_mailbox_is_its_access_token(monkeypatch):
 def test_oauth_needs_a_token(load):
     said = refusal(load, MAILBOX + 'oauth = "google"')
     assert "oauth needs oauth_token_env" in said
+
+
+def test_a_login_by_a_person_needs_no_token_in_the_environment(load):
+    [mailbox] = load(MAILBOX + 'oauth = "google"\noauth_client_id = "1"').mailboxes
+    assert mailbox.oauth_token_env == ""
+
+
+def test_the_endpoint_of_a_national_cloud_may_end_in_a_slash(load):
+    [mailbox] = load(MAILBOX + 'oauth_endpoint = "https://login.microsoftonline.us/"').mailboxes
+    assert mailbox.oauth_endpoint == "https://login.microsoftonline.us"
+
+
+@pytest.mark.parametrize("name", ["druga", "reklamacje"], ids=["unknown", "without oauth"])
+def test_smtp_can_only_borrow_a_token_that_there_is(load, name):
+    said = refusal(load, MAILBOX + SMTP + f'oauth_mailbox = "{name}"')
+    assert f"smtp.oauth_mailbox is '{name}'; allowed: the name of a mailbox that has oauth" in said
 
 
 def test_the_page_is_plain_http_only_at_home(load):

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from odzew.lock import ONLY_ON_SOME_MACHINES
 
 ROOT = Path(__file__).parents[3]
-LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-fast.lock"]
 
 
 def pins(*names):
@@ -24,13 +24,15 @@ def pins(*names):
     return found
 
 
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
 def asked_for():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    extras = project["project"]["optional-dependencies"]["demo"]
     return [
-        *project["project"]["dependencies"],
-        *extras,
-        *project["build-system"]["requires"],
+        *project()["project"]["dependencies"],
+        *project()["project"]["optional-dependencies"]["demo"],
+        *project()["build-system"]["requires"],
     ]
 
 
@@ -50,9 +52,17 @@ def test_what_odzew_needs_is_locked(text):
 @pytest.mark.parametrize("text", asked_for_by_tests())
 def test_what_the_tests_need_is_locked(text):
     requirement = Requirement(text)
-    version = pins(*LOCKS).get(canonicalize_name(requirement.name))
+    version = pins(*LOCKS[:2]).get(canonicalize_name(requirement.name))
     assert version, f"{requirement.name} is not locked: run make lock"
     assert requirement.specifier.contains(version), "requirements-dev.lock is old: run make lock"
+
+
+@pytest.mark.parametrize("text", project()["project"]["optional-dependencies"]["fast"])
+def test_the_extra_fast_is_locked(text):
+    requirement = Requirement(text)
+    version = pins("requirements-fast.lock").get(canonicalize_name(requirement.name))
+    assert version, f"{requirement.name} is not in requirements-fast.lock: run make lock"
+    assert requirement.specifier.contains(version), "requirements-fast.lock is old: run make lock"
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -64,4 +74,4 @@ def test_a_lock_names_versions_and_nothing_of_the_machine_it_was_made_on(lock):
 
 
 def test_nothing_is_locked_twice():
-    assert not pins("requirements.lock").keys() & pins("requirements-dev.lock").keys()
+    assert len(pins(*LOCKS)) == sum(len(pins(lock)) for lock in LOCKS)

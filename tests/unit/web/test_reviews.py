@@ -150,3 +150,39 @@ def test_a_prediction_that_comes_later_does_not_overrule_a_person(signed_in, ses
     session.commit()
     assert (ticket.cause, ticket.urgency, ticket.needs_review) == ("other", "low", False)
     assert "90%" in signed_in.get(f"/tickets/{ticket.reference}").text
+
+
+def confirm(client, ticket, address: str):
+    return post(client, f"/tickets/{ticket.reference}/requester", address=address)
+
+
+def test_b_d5_a_suggested_address_is_confirmed_by_one_click(signed_in, session, marta):
+    ticket = a_ticket(session, Mail("x", "x"))
+    ticket.requester_status = "suggested"
+    session.commit()
+    page = signed_in.get(f"/tickets/{ticket.reference}").text
+    assert "Zatwierdź i wyślij potwierdzenie" in page
+    confirm(signed_in, ticket, f" {ticket.requester_addr.upper()} ")
+    session.refresh(ticket)
+    assert ticket.requester_status == "known"
+    assert ticket.acknowledgement_wanted_at is not None
+    event = events_of(session, ticket.id)[-1]
+    assert (event.kind, event.actor, event.detail) == (
+        "requester_confirmed",
+        marta.email,
+        {"changed": False},
+    )
+    page = signed_in.get(f"/tickets/{ticket.reference}").text
+    assert "Zatwierdź i wyślij potwierdzenie" not in page
+    assert "Zatwierdzono adres klienta" in page
+
+
+@pytest.mark.parametrize("address", ["", "ewa", "a@b.pl, c@d.pl", "ewa@x", "<ewa@klient.example>"])
+def test_what_is_not_one_address_changes_nothing(signed_in, session, address):
+    ticket = a_ticket(session, Mail("x", "x"))
+    ticket.requester_status, ticket.requester_addr = "missing", ""
+    session.commit()
+    confirm(signed_in, ticket, address)
+    session.refresh(ticket)
+    assert (ticket.requester_status, ticket.requester_addr) == ("missing", "")
+    assert "Niczego nie zmieniono" in signed_in.get(f"/tickets/{ticket.reference}").text

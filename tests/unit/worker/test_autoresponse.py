@@ -103,6 +103,92 @@ def test_a_calendar_reply_is_a_report():
     assert (mail.kind, mail.auto_ack_ok) == ("report", False)
 
 
+REPORTS = [
+    {"Auto_Submitted": "auto-notified"},
+    {"From": "root@web2.example", "X_Cron_Env": "<SHELL=/bin/sh>"},
+    {"Subject": "Report Domain: sklep.example Submitter: poczta.example Report-ID: <1.2>"},
+    {"Subject": "[Preview] Report domain: sklep.example Submitter: poczta.example"},
+    {"Content_Type": "application/zip; name=mx.example!sklep.example!1758585600!1758671999.zip"},
+    {"TLS_Report_Domain": "sklep.example"},
+    {"Content_Type": "text/calendar; method=REPLY"},
+    {"Content_Type": "text/calendar; charset=utf-8; METHOD=Refresh"},
+]
+
+
+@pytest.mark.parametrize("headers", REPORTS, ids=str)
+def test_what_a_machine_reports_is_a_report(headers):
+    mail = parse(a_mail("...", **headers), SHOP)
+    assert (mail.kind, mail.auto_ack_ok) == ("report", False)
+
+
+def test_a_report_on_authentication_is_b_m7():
+    subject = "Report Domain: sklep.example Submitter: poczta.example"
+    assert parse(a_mail(Subject=subject)).no_ack_reason == "B-M7: a machine's report"
+
+
+@pytest.mark.parametrize("method", ["REQUEST", "CANCEL", "COUNTER"])
+def test_an_invitation_is_kept_as_a_persons_and_not_answered(method):
+    part = a_part("BEGIN:VCALENDAR", f"text/calendar; method={method}")
+    mail = parse(a_multipart("alternative", a_part("Omówmy szkody za maj."), part))
+    assert (mail.kind, mail.no_ack_reason) == ("person", "B-M7: an invitation of a calendar")
+
+
+def test_an_invitation_may_name_its_method_in_the_calendar_only():
+    part = a_part("BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\n", "text/calendar; charset=utf-8")
+    assert not parse(a_multipart("alternative", a_part("Omówmy szkody."), part)).auto_ack_ok
+
+
+def test_a_calendar_that_a_customer_attached_is_no_invitation():
+    part = a_part("BEGIN:VCALENDAR", "text/calendar", Content_Disposition="attachment")
+    assert parse(a_multipart("mixed", a_part("Termin dostawy w załączniku."), part)).auto_ack_ok
+
+
+def test_what_is_attached_to_a_complaint_makes_no_report_of_it():
+    inner = a_part(
+        a_mail("BEGIN:VCALENDAR", Content_Type="text/calendar; method=REPLY"), "message/rfc822"
+    )
+    mail = parse(a_multipart("mixed", a_part("Serwis potwierdził, a nie przyjechał."), inner))
+    assert mail.kind == "person"
+
+
+NOTICES = [
+    {"From": "Kurier <noreply@kurier.example>", "Subject": "Dzisiaj doręczymy paczkę"},
+    {"From": "powiadomienia@kurier.example", "Auto_Submitted": "auto-generated"},
+    {"From": "kontakt@paczka.example", "X_Auto_Response_Suppress": "All"},
+    {"From": "Bank <no-reply@bank.example>", "Subject": "Zwrot środków zrealizowany"},
+]
+
+
+@pytest.mark.parametrize("headers", NOTICES, ids=str)
+def test_a_notice_of_a_courier_or_a_bank_becomes_a_ticket_without_answer(headers):
+    mail = parse(a_mail("Paczka 0000 wraca do nadawcy. Wiadomość automatyczna.", **headers))
+    assert (mail.kind, mail.auto_ack_ok) == ("person", False)
+
+
+NOT_TO_BE_ANSWERED = [
+    "Kupujący otworzył spór, termin 29 marca. Prosimy nie odpowiadać na tego e-maila. Operator",
+    "Your parcel is damaged. Please do not reply to this message.",
+    "Das Paket kommt zurück. Bitte antworten Sie nicht auf diese E-Mail.",
+]
+
+
+@pytest.mark.parametrize("text", NOT_TO_BE_ANSWERED)
+def test_what_asks_not_to_be_answered_is_a_ticket_without_answer(text):
+    mail = parse(a_mail(text, From="spory@operator.example"), SHOP)
+    assert (mail.kind, mail.no_ack_reason) == ("person", "B-M8: it asks not to be answered")
+
+
+def test_who_quotes_such_a_wish_is_answered():
+    text = 'Odpisali mi tylko "prosimy nie odpowiadać na tę wiadomość". Proszę o zwrot.'
+    assert parse(a_mail(text), SHOP).auto_ack_ok
+
+
+def test_a_form_that_asks_not_to_be_answered_speaks_of_its_own_address():
+    text = "Pękła mi szklanka.\n\nProsimy nie odpowiadać na tę wiadomość."
+    mail = parse(a_mail(text, From="sklep@sklep.example", Reply_To="anna@klient.example"), SHOP)
+    assert not (mail.no_ack_reason or "").startswith("B-M8")
+
+
 def test_a_notice_of_a_newsletter_is_a_list():
     assert parse(a_mail(List_Unsubscribe="<https://example.com>")).kind == "list"
 

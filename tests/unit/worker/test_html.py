@@ -32,6 +32,12 @@ def test_a_quotation_is_marked_line_by_line():
     assert written == ["moje", "> cudze", ">> dawne"]
 
 
+def test_a_document_inside_a_quotation_as_a_whole_is_not_quoted():
+    assert to_quoted_text(to_lines("<blockquote>moje<br>słowa</blockquote>")) == "moje\nsłowa"
+    cited = to_quoted_text(to_lines('<blockquote type="cite">cudze</blockquote>'))
+    assert cited == "> cudze"
+
+
 def test_a_marked_signature_is_no_text_but_is_read():
     lines = to_lines('<p>Proszę o zwrot</p><div class="gmail_signature">Jan, Firma</div>')
     assert "Firma" in to_text(lines)
