@@ -6,6 +6,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 
 import hmac
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 
-from config.settings import Mailbox, Web, is_loopback, read_secret
+from config.settings import Mailbox, Web, is_loopback
 from storage.database import open_session
 from storage.metrics import Figures, FolderFigures, figures
 from web.site import Site
@@ -56,11 +57,11 @@ def _require_scraper(request: Request, web: Web) -> None:
     host = "" if request.client is None else request.client.host
     if not web.trusted_proxy and is_loopback(host):
         return
-    if web.metrics_token_env:
-        token = read_secret(web.metrics_token_env, None, owner="web.metrics_token_env")
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode()):
-            return
+    token = os.environ.get(web.metrics_token_env, "") if web.metrics_token_env else ""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    is_known = hmac.compare_digest(given.encode(), token.encode())
+    if token and kind.lower() == "bearer" and is_known:
+        return
     raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -190,7 +190,7 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     if codec in ("", "utf-8"):
         if _mostly_utf8(data):
             return Decoded(data.decode("utf-8", "replace"), "utf-8", certain=False)
-        guessed = letters.cheapest(data, _GUESSES)
+        guessed = letters.cheapest(data, _guesses(data))
         return Decoded(data.decode(guessed, "replace"), guessed, certain=False)
     return _decode_as(data, _corrected(data, codec))
 
@@ -204,10 +204,12 @@ def _decode_as(data: bytes, codec: str) -> Decoded:
 
 def _decode_seven_bit(data: bytes, codec: str, label: str) -> Decoded:
     """As ``decode``, of bytes below 0x80."""
-    if b"\x1b$" in data and not codec.startswith("iso2022-kr"):
-        return _decode_japanese(data, codec if "jp" in codec else "iso2022-jp-ext")
+    if b"\x1b$" in data and not codec.startswith("iso2022"):
+        codec = "iso2022-jp-ext"
     if codec.startswith(_WIDE) and b"\0" in data:
         return _decode_as(data, _byte_order(data, codec))
+    if codec.startswith("iso2022-jp"):
+        return _decode_japanese(data, codec)
     if codec.startswith(_SEVEN_BIT):
         return _decode_as(data, codec)
     text = data.decode("ascii")
@@ -236,14 +238,8 @@ def _unshifted(match: re.Match[str]) -> str:
 
 def _decode_japanese(data: bytes, codec: str) -> Decoded:
     """ISO-2022-JP also with characters of NEC; Shift_JIS and EUC-JP also one for the other."""
-    if b"\x1b" in data:
-        try:
-            return Decoded(data.decode(codec), codec, certain=True)
-        except UnicodeDecodeError:
-            text = _with_nec_characters(data)
-            return Decoded(text, "cp932", certain="\ufffd" not in text)
     readings: list[tuple[int, str, str]] = []
-    for candidate in (codec, "cp932", "euc-jp", "euc-jis-2004"):
+    for candidate in (codec,) if b"\x1b" in data else (codec, "cp932", "euc-jp", "euc-jis-2004"):
         try:
             text = data.decode(candidate)
         except UnicodeDecodeError:
@@ -251,7 +247,8 @@ def _decode_japanese(data: bytes, codec: str) -> Decoded:
         # One read as the other gives katakana of half width, which hardly anybody writes.
         readings.append((len(_HALF_WIDTH.findall(text)), candidate, text))
     if not readings:
-        return _decode_as(data, codec)
+        text = _with_nec_characters(data)
+        return Decoded(text, "cp932", certain="\ufffd" not in text)
     _, found, text = min(readings, key=lambda reading: reading[0])
     return Decoded(text, found, certain=True)
 
@@ -314,7 +311,7 @@ def _decode_lines(data: bytes, codec: str) -> str:
     if whole < 3 or not others:
         return ""
     rest = b"".join(others)
-    guessed = letters.cheapest(rest, _GUESSES)
+    guessed = letters.cheapest(rest, _guesses(rest))
     if codec not in ("", "utf-8"):
         guessed = _corrected(rest, codec)
     foreign = set(others)
@@ -345,14 +342,19 @@ def _mostly_utf8(data: bytes) -> bool:
     return good > 9 * bad
 
 
+def _guesses(data: bytes) -> tuple[str, ...]:
+    # ISO-8859-2 has nothing from 0x80 to 0x9F, Windows-1250 letters and quotation marks (E-14).
+    return tuple(c for c in _GUESSES if c != "iso8859-2") if _C1.search(data) else _GUESSES
+
+
 def _corrected(data: bytes, codec: str) -> str:
     """The codec that the bytes speak for, among those that are often mistaken for the declared."""
     if codec in ("cp1252", "iso8859-15"):
-        others = (guess for guess in _GUESSES if guess != "cp1252")
+        others = (guess for guess in _guesses(data) if guess != "cp1252")
         return letters.cheapest(data, (codec, *others), head_start=_TRUST_IN_LATIN_1)
     if codec in ("iso8859-2", "cp1250"):
         if _C1.search(data):
-            return "cp1250"  # letters and quotation marks there, nothing in ISO-8859-2 (E-14)
+            return "cp1250"
         other = "cp1250" if codec == "iso8859-2" else "iso8859-2"
         return letters.cheapest(data, (codec, other), head_start=_TRUST_IN_LATIN_2)
     return codec

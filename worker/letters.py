@@ -63,6 +63,7 @@ _LETTERS = {
 }
 _TABLES = [{entry[0]: (entry[1:] * 9)[:9] for entry in text.split()} for text in _LETTERS.values()]
 _STARTS = [{"pl": 0, "cs": 2, "de": 2, "uk": 2}.get(language, 5) for language in _LETTERS]
+_NOTHING = (0,) * len(_TABLES)
 _UNKNOWN = 16  # a letter that the language has not
 _OTHER_LANGUAGE = 12  # a word in another language than the text
 _CASE = 8  # a capital after a small letter; a consonant that is a word of its own
@@ -89,9 +90,10 @@ _RUN_BEFORE = re.compile(rb"[0-9A-Za-z]{0,40}")
 def cheapest(data: bytes, codecs: Sequence[str], *, head_start: int = 0) -> str:
     """The codec in which ``data`` reads best; the first codec is ahead by ``head_start`` bits.
 
-    Of equal ones the earlier wins. More words are looked at only while the best is not far ahead.
+    Of equal ones the earlier wins. More words are weighed only while none is far ahead.
     """
     words = _words(data)
+    best = codecs[0]
     for limit in (MAX_WORDS // 6, MAX_WORDS):
         sample = b" ".join(words[:limit])
         # Text in another alphabet has few Latin letters among its own.
@@ -100,12 +102,16 @@ def cheapest(data: bytes, codecs: Sequence[str], *, head_start: int = 0) -> str:
         for codec in codecs:
             if not (latin and codec in _CYRILLIC_CODECS):
                 readings.setdefault(sample.decode(codec, "replace"), codec)
-        ranking = [(cost(text), codec) for text, codec in readings.items()]
-        ranking[0] = (ranking[0][0] - head_start, codecs[0])
-        ranking.sort(key=lambda place: place[0])
-        if len(ranking) == 1 or ranking[1][0] - ranking[0][0] > _CLEAR or len(words) <= limit:
+        if len(readings) > 1:
+            costs = [cost(text) for text in readings]
+            costs[0] -= head_start
+            first, second = sorted(costs)[:2]
+            best = list(readings.values())[costs.index(first)]
+            if second - first > _CLEAR:
+                break
+        if len(words) <= limit:
             break
-    return ranking[0][1]
+    return best
 
 
 def _words(data: bytes) -> list[bytes]:
@@ -126,62 +132,60 @@ def _words(data: bytes) -> list[bytes]:
 
 @lru_cache(4096)
 def _letter_costs(three: str) -> tuple[int, ...]:
-    """What a small letter between two others costs in each language."""
-    letter, place = three[1], 3 * _kind(three[0]) + _kind(three[2])
+    """What a character above 0x7F between two others costs in each language; symbols nothing."""
+    letter, place = three[1].lower(), 3 * _kind(three[0]) + _kind(three[2])
+    if not letter.isalpha():
+        return _NOTHING
     return tuple(
         int(letters[letter][place], 16) if letter in letters else _UNKNOWN for letters in _TABLES
     )
 
 
 def _kind(neighbour: str) -> int:
-    """0 for the end of a word, 1 for a vowel, 2 for a consonant."""
-    return (1 if neighbour in _VOWELS else 2) if neighbour.isalpha() else 0
+    """0 for no letter, 1 for a vowel, 2 for a consonant."""
+    return (1 if neighbour.lower() in _VOWELS else 2) if neighbour.isalpha() else 0
 
 
 def cost(text: str) -> int:
     """What it costs, in bits, to take words for text in one language, some for words of others."""
-    total = 0
+    total = sum(_symbol_cost(text, run.start(), run.end()) for run in _SYMBOLS.finditer(text))
+    mixed = _CYRILLIC.search(text) is not None
     table: list[list[int]] = []
     for word in text.split(" "):
-        total += _shape_cost(word)
-        small = f" {word.lower()} "
-        costs = [
-            _letter_costs(small[i - 1 : i + 2])
-            for i, c in enumerate(small)
-            if c > "\x7f" and c.isalpha()
-        ]
-        if costs:
-            table.append([sum(column) for column in zip(*costs, strict=True)])
-    if not table:
-        return total
+        total += _shape_cost(word, mixed=mixed)
+        padded = f" {word} "
+        costs = [_letter_costs(padded[i - 1 : i + 2]) for i, c in enumerate(padded) if c > "\x7f"]
+        table.append([sum(column) for column in zip(*costs, strict=True)])
     others = [min(row) + _OTHER_LANGUAGE for row in table]
     by_language = zip(zip(*table, strict=True), _STARTS, strict=True)
     cheapest_language: int = min(sum(map(min, column, others), s) for column, s in by_language)
     return total + cheapest_language
 
 
-def _shape_cost(word: str) -> int:
-    """What symbols, lonely consonants, mixed cases and mixed alphabets in a word cost."""
-    cost = sum(_symbol_cost(word, run.start(), run.end()) for run in _SYMBOLS.finditer(word))
+def _shape_cost(word: str, *, mixed: bool) -> int:
+    """What lonely consonants, mixed cases and mixed alphabets in a word cost."""
+    if word.islower() and len(word) > 1 and not mixed:
+        return 0
+    cost = 0
     letters = word.strip(_PUNCTUATION + _DIGITS)
-    if not (letters.islower() or letters.isupper()):
+    if not (letters.islower() or letters.istitle() or letters.isupper()):
         cost += _CASE * sum(a.islower() and b.isupper() for a, b in pairwise(letters))
     if len(letters) == 1 and letters > "\x7f" and letters.lower() not in _ALONE:
         cost += _CASE
-    if _CYRILLIC.search(letters) and _LATIN.search(letters):
+    if mixed and _CYRILLIC.search(letters) and _LATIN.search(letters):
         cost += _UNKNOWN
     return cost
 
 
-def _symbol_cost(word: str, start: int, end: int) -> int:
+def _symbol_cost(text: str, start: int, end: int) -> int:
     """What a run of symbols in or beside a word costs."""
-    symbols = word[start:end]
+    symbols = text[start:end]
     broken = sum(c < "\xa0" or c == "\ufffd" for c in symbols)
     if broken:
         return _BROKEN * broken
-    before, after = word[:start][-1:].isalpha(), word[end : end + 1].isalpha()
+    before, after = text[max(start - 1, 0) : start].isalpha(), text[end : end + 1].isalpha()
     if before and after:
         return 2 if any(c in _JOINING for c in symbols) else _SYMBOL * len(symbols)
-    metres = symbols in "²³" and start < 3  # m², cm³
+    metres = symbols in "²³" and " " in f" {text[max(start - 3, 0) : start]}"[-3:]  # m², cm³
     each = _SYMBOL if after or (before and not metres) else 1
     return each * sum(c not in _PUNCTUATION for c in symbols)

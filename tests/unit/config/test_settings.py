@@ -478,3 +478,40 @@ def test_settings_with_changes_leave_the_first_ones_alone(load):
     settings = load("")
     changed = settings.with_changes(web=Web(port=1))
     assert (settings.web.port, changed.web.port) == (8080, 1)
+
+
+# Who is told of alarms
+
+
+ALERTS = """
+[alerts]
+to = ["szef@sklep.example"]
+[alerts.smtp]
+host = "mail.example"
+sender = "odzew@alarm.example"
+"""
+
+
+def test_alarms_have_a_mail_server_of_their_own(load):
+    alerts = load(ALERTS + 'password_env = "X"').alerts
+    assert alerts.smtp is not None
+    assert (alerts.smtp.port, alerts.smtp.security) == (587, "starttls")
+    assert alerts.to == ["szef@sklep.example"]
+    assert load("").alerts.smtp is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[alerts]\nto = ["szef@sklep.example"]',
+        '[alerts.smtp]\nhost = "mail.example"\nsender = "odzew@alarm.example"',
+        ALERTS.replace("szef@sklep.example", "Szef <szef@sklep.example>"),
+        ALERTS.replace("szef@sklep.example", "szef@sklep.example, b@sklep.example"),
+        ALERTS.replace("szef@sklep.example", "szef@sklep.example\\r\\nBcc: b@sklep.example"),
+        ALERTS.replace("szef@sklep.example", "szef"),
+        ALERTS + "retry_seconds = [1]",
+        ALERTS + 'password = "x"',
+    ],
+)
+def test_mail_about_alarms_needs_bare_addresses_and_a_server(load, text):
+    assert "alerts" in refusal(load, text)

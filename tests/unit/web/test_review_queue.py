@@ -1,7 +1,9 @@
 import re
+from datetime import timedelta
 
 import pytest
 
+from storage.alarms import open_alarm
 from storage.tables import Instance, MailboxCursor, RawMessage
 from tests.unit.web.samples import NOW, Mail, a_ticket, fill
 
@@ -138,3 +140,47 @@ def test_a_cause_that_left_the_taxonomy_is_shown_by_its_code(signed_in, session)
     session.commit()
     assert "an_old_cause" in signed_in.get("/").text
     assert signed_in.get(f"/tickets/{ticket.reference}").status_code == 200
+
+
+def an_alarm(session, kind, **detail):
+    open_alarm(session, kind, f"{kind} {detail}", detail, now=NOW, counts_from=NOW)
+    session.commit()
+
+
+def test_alarms_about_what_nothing_else_says_stand_above_the_queue(signed_in, session):
+    an_alarm(session, "disk_low", mib=17)
+    an_alarm(session, "mailbox_silent", mailbox="<b>box</b>", since=NOW.isoformat())
+    page = signed_in.get("/").text
+    assert "zostało tylko 17 MiB" in page
+    assert "Skrzynka &lt;b&gt;box&lt;/b&gt;: od 2026-11-20 10:30 CET nic nie przyszło" in page
+    assert "Proszę zwolnić miejsce" in page
+
+
+def test_an_alarm_that_does_not_count_yet_is_not_shown(signed_in, session):
+    soon = NOW + timedelta(minutes=1)
+    open_alarm(session, "disk_low", "disk_low", {"mib": 17}, now=NOW, counts_from=soon)
+    session.commit()
+    assert "17 MiB" not in signed_in.get("/").text
+
+
+def test_nothing_is_said_twice(signed_in, session):
+    """A quarantined mail and a mailbox's problem are on the page already, alarm or not."""
+    an_alarm(session, "message_quarantined", row=1, mailbox="b", folder="INBOX", uid=1)
+    for mailbox in ("known", "unknown"):
+        place = {"mailbox": mailbox, "folder": "INBOX"}
+        an_alarm(session, "mailbox_failing", **place, since=NOW.isoformat())
+    session.add(
+        MailboxCursor(
+            mailbox="known",
+            folder="INBOX",
+            uidvalidity=1,
+            go_live_uid=1,
+            go_live_at=NOW,
+            problem="no answer",
+        )
+    )
+    session.commit()
+    page = signed_in.get("/").text
+    assert page.count('class="notice warn"') == 2
+    assert "no answer" in page
+    assert "Skrzynka unknown, folder INBOX: od 2026-11-20 10:30 CET nie jest odczytywana" in page

@@ -1,0 +1,75 @@
+"""E-77: SMTP servers that say too much, or nothing that anybody could read."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.factories import an_smtp_server
+from worker.smtp import ServerUnreachable, connect
+
+
+@pytest.fixture
+def make_server() -> Iterator[Callable[[bytes], int]]:
+    """A server that says these bytes to whoever connects and then waits for the end."""
+    listening: list[socket.socket] = []
+
+    def make(banner: bytes) -> int:
+        server = socket.create_server(("127.0.0.1", 0))
+        listening.append(server)
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                try:
+                    connection.sendall(banner)
+                    connection.settimeout(5)
+                    while connection.recv(4096):
+                        connection.sendall(b"250 ok\r\n")
+                except OSError:
+                    pass  # the client has had enough
+
+        threading.Thread(target=serve, daemon=True).start()
+        return int(server.getsockname()[1])
+
+    yield make
+    for server in listening:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        pytest.param(b"220 " + b"x" * 10_000_000, id="10 MB without a line end"),
+        pytest.param(b"220-" + b"x" * 10_000_000 + b"\r\n220 ok\r\n", id="a line of 10 MB"),
+        pytest.param(b"\xff\xfe\x00" * 1000 + b"\r\n", id="no SMTP at all"),
+        pytest.param(b"abc ok\r\n", id="no number"),
+        pytest.param("554 nie przyjmujemy poczty, żółć\r\n".encode("cp1250"), id="not ASCII"),
+        pytest.param(b"554 \x1b[31m<b>no</b>\x00\r\n", id="control characters"),
+        pytest.param(b"", id="nothing, then the end"),
+    ],
+)
+def test_a_server_that_greets_oddly_is_unreachable_in_one_short_sentence(make_server, banner):
+    port = make_server(banner or b"421\r\n")
+    started = time.monotonic()
+    with pytest.raises(ServerUnreachable) as raised, connect(an_smtp_server(port=port)):
+        pass
+    assert time.monotonic() - started < 20
+    said = str(raised.value)
+    assert f"127.0.0.1:{port}" in said
+    assert len(said) < 400
+    assert "\n" not in said
+
+
+def test_a_greeting_in_another_alphabet_is_no_obstacle(make_server):
+    greeting = "220-Witamy, żółć\r\n220 sklep.example\r\n".encode("cp1250")
+    with connect(an_smtp_server(port=make_server(greeting))):
+        pass
+
+
+def test_a_greeting_of_many_lines_is_read_to_its_end(make_server):
+    greeting = b"220-witamy\r\n" * 10_000 + b"220 ok\r\n"
+    with connect(an_smtp_server(port=make_server(greeting))):
+        pass
