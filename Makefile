@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed parse-speed learning lock migration
+.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed parse-speed bench-signals fleet learning fuzz lock migration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -71,8 +71,17 @@ crashes: ## kill the worker at each named point, on SQLite and on PostgreSQL
 	@$(PYTHON) -m odzew.setup --test
 	ODZEW_EVERY_CRASH=1 $(BIN)/python -m pytest tests/integration/test_crashes.py
 
+bench-signals: ## what /metrics, /readyz and the alarms cost at 200,000 tickets
+	$(BIN)/python -m bench.signals
+
+fleet: ## 1, 2 and 4 nodes of odzew fleet on 20,000 mails, the classifier simulated (V="--mails 6000": fewer)
+	$(BIN)/python -m bench.fleet $(V)
+
 learning: ## how fast a shop's own labels make it better
 	$(BIN)/python -m bench.retrain
+
+fuzz: ## random and broken mails through the parser, for an hour (S=seconds, SEED=number)
+	@$(BIN)/python -m bench.fuzz --seconds $(or $(S),3600) --seed $(or $(SEED),1)
 
 lock: ## the lock files again from pyproject.toml and requirements-dev.in (UPGRADE=1: newest versions)
 	@$(PYTHON) -m odzew.setup --lock $(if $(UPGRADE),--upgrade)

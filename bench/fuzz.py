@@ -1,9 +1,9 @@
 """``python -m bench.fuzz``: random and broken mails through the parser, for as long as it is told.
 
-A mail is a random tree of parts, or one of ``tests/bad_input`` and ``tests/corpus`` with bits turned
-over, pieces cut out, repeated, or put in from another. Of each is asked: no exception, less than a
-second of processor time, no text that a database would refuse. What fails is written to var/fuzz/
-with the reason beside it; its name holds seed and number, and ``--only NUMBER`` makes it again.
+A mail is a random tree of parts, or one of ``tests/bad_input`` and ``tests/corpus`` with bits
+turned over, pieces cut out, repeated, or put in from another. Of each is asked: no exception, less
+than a second of processor time, no text that a database would refuse. What fails is written to
+var/fuzz/ with the reason beside it; its name holds seed and number, ``--only`` makes it again.
 """
 
 import argparse
@@ -205,8 +205,8 @@ def fuzz(seed: int, seconds: float, beginnings: Sequence[bytes], *, folder: Path
             said = now
             console.print(f"{number} mails, {failed} failed, slowest {slowest:.2f} s")
     console.print(
-        f"{number} mails, {number / max(spent, 0.001):.0f} a second of the parser, {failed} failed; "
-        f"slowest {slowest:.2f} s: number {slowest_number}"
+        f"{number} mails, {number / max(spent, 0.001):.0f} a second of the parser, "
+        f"{failed} failed, slowest {slowest:.2f} s: number {slowest_number}"
     )
     return failed
 

@@ -20,6 +20,7 @@ from storage.fleet import nodes
 from storage.mail import count_ledger, find_cursor, outcome_counts
 
 LEAST_FREE = 1024**3  # bytes
+EVERYWHERE = ("ingest", "assign", "deliver", "alarms")  # steps that some node of a fleet must do
 LOGIN_ENDS_SOON = timedelta(days=7)
 
 
@@ -81,6 +82,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
         partial(_classifier, engine if database.ok else None, settings.storage.path),
         "odzew classifiers list",
     )
+    yield _tried("alarms", lambda: _alarms(settings), "correct the [alerts] table")
     yield _clock()
     if database.ok:
         yield from fleet_findings(settings, engine)
@@ -197,6 +199,19 @@ def _smtp(settings: Settings) -> str:
         return f"{settings.smtp.host}:{settings.smtp.port} accepts us"
 
 
+def _alarms(settings: Settings) -> str:
+    from worker.alarm_channels import configured, webhook_url
+    from worker.smtp import connect
+
+    channels = configured(settings.alerts)
+    if "webhook" in channels:
+        webhook_url(settings.alerts)
+    if settings.alerts.smtp is not None:
+        with connect(settings.alerts.smtp):
+            pass
+    return f"told by {' and '.join(channels) or 'the page and the log alone: see [alerts]'}"
+
+
 def _classifier(engine: Engine | None, storage: Path) -> str:
     from models.registry import active_folder, default_folder
     from triage.triager import Triager
@@ -228,7 +243,7 @@ def fleet_findings(settings: Settings, engine: Engine) -> Iterator[Finding]:
     alive = [node for node in known if node.alive]
     done = {step for node in alive for step in node.steps}
     wanted = [f"pull {mailbox.name}" for mailbox in settings.mailboxes]
-    missing = [step for step in (*wanted, "ingest", "assign", "deliver") if step not in done]
+    missing = [step for step in (*wanted, *EVERYWHERE) if step not in done]
     found = f"{len(alive)} nodes are alive"
     if len(alive) < len(known):
         last = max(node.seen_at for node in known if not node.alive)

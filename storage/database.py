@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ALLOWED = "sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME"
+# Kept open to PostgreSQL: about as many as the steps of one process use at a time; a few more are
+# opened when a moment needs them.
+CONNECTIONS = 10
 MIGRATION_LOCK = 0x6F647A6577  # an advisory lock's number, ours by chance alone
 
 # What the driver raises when the database is away, locked, read-only or full: nothing about a row.
@@ -85,10 +88,11 @@ def open_database(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
+        on_server = {"pool_size": CONNECTIONS, "pool_pre_ping": True}
         engine = create_engine(
             parsed,
-            pool_pre_ping=parsed.get_backend_name() == "postgresql",
             hide_parameters=True,
+            **(on_server if parsed.get_backend_name() == "postgresql" else {}),
         )
     except (NoSuchModuleError, ArgumentError) as error:
         raise PermanentError(f"database.url cannot be used: {error}") from None

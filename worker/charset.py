@@ -127,6 +127,7 @@ _MAX_LINES = 20_000  # of a text that may be in two charsets
 _7_BIT = bytes(range(0x80))
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _C1 = re.compile(rb"[\x80-\x9f]")
+_LETTER_IN_1250 = re.compile(rb"[\xa5\xb9\xbe]")  # Ą ą ľ there, Ľ š ž in ISO-8859-2
 _UTF_8_LETTER = re.compile(rb"[\xc3-\xc5\xd0\xd1][\x80-\xbf]")  # Latin and Cyrillic ones
 # Two letters of a capital word in Windows-1250 or ISO-8859-2, such as Ó and Ł of "SPÓŁKA", can be
 # one letter of UTF-8; but it is of another script, and alone among Latin ones.
@@ -175,11 +176,13 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
         text = data.decode("utf-8")
         if codec == "utf-8" or not _is_stray(text):
             return Decoded(text, "utf-8", certain=True)
+        codec = codec or _GUESSES[0]
     except UnicodeDecodeError as error:
         # A text cut inside its last character is still UTF-8.
         if error.end >= len(data) and len(data) - error.start < 4 and error.start > 0:
             head = data[: error.start].decode("utf-8")
-            if not head.isascii() and (codec == "utf-8" or not _is_stray(head)):
+            enough = 1 if codec in ("", "utf-8") else 3
+            if len(_NOT_ASCII.findall(head)) >= enough and not _is_stray(head):
                 return Decoded(f"{head}\ufffd", "utf-8", certain=False)
     if whole := _with_surrogates(data):
         return Decoded(whole, "utf-8", certain=False)
@@ -244,8 +247,10 @@ def _decode_japanese(data: bytes, codec: str) -> Decoded:
             text = data.decode(candidate)
         except UnicodeDecodeError:
             continue
-        # One read as the other gives katakana of half width, which hardly anybody writes.
-        readings.append((len(_HALF_WIDTH.findall(text)), candidate, text))
+        # One read as the other is mostly katakana of half width, and hardly anybody writes so.
+        narrow = len(_HALF_WIDTH.findall(text))
+        doubt = narrow if narrow > max(4, len(_NOT_ASCII.findall(text)) // 2) else 0
+        readings.append((doubt, candidate, text))
     if not readings:
         text = _with_nec_characters(data)
         return Decoded(text, "cp932", certain="\ufffd" not in text)
@@ -335,11 +340,15 @@ def _with_surrogates(data: bytes) -> str:
 
 
 def _mostly_utf8(data: bytes) -> bool:
-    """Whether at least nine tenths of the non-ASCII characters are whole UTF-8 sequences."""
+    """Whether nine tenths of what is not ASCII are characters of UTF-8, or most are letters of it.
+
+    The letters are those of the languages of our customers: what looks like one of them is hardly
+    ever anything else.
+    """
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     good = len(text) - _count(data, _7_BIT) - bad
-    return good > 9 * bad
+    return good > 9 * bad or len(_UTF_8_LETTER.findall(data)) > bad
 
 
 def _guesses(data: bytes) -> tuple[str, ...]:
@@ -355,6 +364,8 @@ def _corrected(data: bytes, codec: str) -> str:
     if codec in ("iso8859-2", "cp1250"):
         if _C1.search(data):
             return "cp1250"
+        if codec == "iso8859-2" and not _LETTER_IN_1250.search(data):
+            return codec
         other = "cp1250" if codec == "iso8859-2" else "iso8859-2"
         return letters.cheapest(data, (codec, other), head_start=_TRUST_IN_LATIN_2)
     return codec

@@ -16,7 +16,17 @@ from storage.database import Session, open_session
 from storage.outbox import lost_in_sending, mark_sending, suppress
 from storage.tables import OutboxMessage
 from storage.tickets import add_event, events_of, get_ticket
-from storage.work import claim, finish, keep_lease, release, retry_later, set_aside
+from storage.work import (
+    ClaimLost,
+    Lease,
+    claim,
+    finish,
+    keep_lease,
+    lease_of,
+    release,
+    retry_later,
+    set_aside,
+)
 from worker import breaker
 from worker.context import Context
 from worker.smtp import (
@@ -34,10 +44,6 @@ log = logging.getLogger(__name__)
 BATCH = 20
 EXPIRES_AFTER = timedelta(hours=24)
 SENT_AGAIN = "acknowledgement_sent_again"
-
-
-class ClaimLost(Exception):
-    """The lease on a message ended before it was sent."""
 
 
 def deliver(context: Context) -> int:
@@ -61,32 +67,32 @@ def deliver(context: Context) -> int:
             return 0
         checkpoint("CP-18")
         with keep_lease(context.engine, due, clock=context.clock):
-            _send_all(context, session, server, due)
+            _send_all(context, session, server, due, lease_of(due))
     return len(due)
 
 
 def _send_all(
-    context: Context, session: Session, server: Smtp, due: Sequence[OutboxMessage]
+    context: Context, session: Session, server: Smtp, due: Sequence[OutboxMessage], lease: Lease
 ) -> None:
     waiting = list(due)
     try:
         with connect(server, context.tokens.for_smtp(server)) as connection:
             connected = True
             while waiting and connected and not context.stopping.is_set():
-                connected = _send_one(context, session, connection, server, waiting.pop(0))
+                connected = _send_one(context, session, connection, server, waiting.pop(0), lease)
     except ClaimLost:
         # This process stood still for longer than its lease: the batch is somebody else's by now,
         # and not one row of it is touched any more (C-28).
         return
     except OdzewError as error:
         # The server's trouble is not the message's: only those in this batch wait a little.
-        for row in waiting:
+        for row in lease.held(session, waiting):
             retry_later(row, at=context.clock() + timedelta(seconds=30), problem=str(error))
             row.state = "waiting"
             session.add(row)
         session.commit()
         raise
-    for row in waiting:
+    for row in lease.held(session, waiting):
         release(row)
         session.add(row)
     session.commit()
@@ -98,8 +104,12 @@ def _send_one(
     connection: SmtpConnection,
     server: Smtp,
     row: OutboxMessage,
+    lease: Lease,
 ) -> bool:
-    """Send a message or say why not; False when the connection is lost."""
+    """Send a message or say why not; False when the connection is lost.
+
+    Raises ClaimLost, with nothing written, where another worker has the message by now.
+    """
 
     def on_the_wire() -> None:
         if not mark_sending(session, row, now=context.clock()):
@@ -107,6 +117,7 @@ def _send_one(
         checkpoint("CP-21")
 
     if not row.mandatory and context.clock() - row.created_at > EXPIRES_AFTER:
+        lease.require(session, [row])
         set_aside(row, problem="B.7: not sent within 24 hours, so not sent any more")
         row.state = "failed"
         _close(context, session, row)
@@ -118,21 +129,26 @@ def _send_one(
         )
     except ServerUnreachable as error:
         # The conversation had begun: this message may be why it ended, so it counts an attempt.
+        lease.require(session, [row])
         _try_again(context, server, row, str(error))
         _close(context, session, row)
         raise
     except RefusedForNow as error:
+        lease.require(session, [row])
         _try_again(context, server, row, str(error))
     except RefusedForGood as error:
+        lease.require(session, [row])
         set_aside(row, problem=str(error))
         row.state = "failed"
         if isinstance(error, RecipientRefused):
             suppress(session, row.recipient, now=context.clock(), reason=str(error))
     except OutcomeUnknown as error:
+        lease.require(session, [row])
         _unknown(context, session, row, str(error))
         connected = False
     else:
         checkpoint("CP-24")
+        lease.require(session, [row])
         finish(row)
         row.state, row.sent_at = "sent", context.clock()
     _close(context, session, row)

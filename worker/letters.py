@@ -69,7 +69,7 @@ _OTHER_LANGUAGE = 12  # a word in another language than the text
 _CASE = 8  # a capital after a small letter; a consonant that is a word of its own
 _CLEAR = 40  # a lead after which nothing changes
 _SYMBOL = 16  # a symbol in a word
-_BROKEN = 16  # a control character, or no character at all
+_BROKEN = 30  # a control character, or no character at all
 # Quotation marks, dashes, dots: beside words they cost nothing.
 _PUNCTUATION = "‚„“”‘’‹›–—…•€™\u00ad"
 _JOINING = "’–—„“”\u00ad"  # of them, those that stand between letters where a space is missing

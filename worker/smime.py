@@ -7,6 +7,8 @@ copied but the content, and each byte is looked at once.
 
 from typing import Literal
 
+MAX_ELEMENTS = 100_000  # that are stepped over; a content in pieces has them of 1,000 bytes or more
+
 _SIGNED = bytes.fromhex("06092a864886f70d010702")
 _ENCRYPTED = (
     bytes.fromhex("06092a864886f70d010703"),  # enveloped-data
@@ -66,7 +68,7 @@ def _element(data: bytes, at: int) -> tuple[int, int, int]:
 def _after(data: bytes, at: int) -> int:
     """Where the next element begins."""
     open_ends = 0
-    while True:
+    for _ in range(MAX_ELEMENTS):
         _, start, stop = _element(data, at)
         if data[at : at + 2] == b"\0\0":
             open_ends, at = open_ends - 1, start
@@ -76,6 +78,7 @@ def _after(data: bytes, at: int) -> int:
             at = stop
         if open_ends <= 0:
             return at
+    raise IndexError("too many elements")
 
 
 def _octets(data: bytes, at: int) -> bytes | None:
@@ -88,7 +91,9 @@ def _octets(data: bytes, at: int) -> bytes | None:
     open_ends = int(data[at + 1] == 0x80)
     pieces: list[bytes] = []
     at, end = start, stop
-    while at + 1 < end:
+    for _ in range(MAX_ELEMENTS):
+        if at + 1 >= end:
+            break
         tag, start, stop = _element(data, at)
         if tag == _OCTETS:
             pieces.append(data[start:stop])

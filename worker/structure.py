@@ -25,6 +25,8 @@ ENCRYPTED = "the mail is encrypted and cannot be read here"
 
 _SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _NAME = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
+# All but those of folding: no field may hold one, and a database refuses a NUL.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TYPE = re.compile(r"[\w!#$&^.+*'`|~%-]+/[\w!#$&^.+*'`|~%{}-]+", re.ASCII)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _WELL_KNOWN = re.compile(
@@ -292,7 +294,7 @@ class _Reader:
             raw_type = next((v for n, v in fields if n == "content-type"), b"")
             label = parameters(raw_type.decode("latin-1")).parameters.get("charset", "")
         return tuple(
-            (n, v.decode("ascii") if v.isascii() else charset.decode(v, label).text)
+            (n, _CONTROLS.sub(" ", v.decode() if v.isascii() else charset.decode(v, label).text))
             for n, v in fields
         )
 

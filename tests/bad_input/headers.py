@@ -199,6 +199,20 @@ def forged_traces() -> Iterator[BadMail]:
     yield BadMail("51 of them: a loop", a_mail(head=strange * 51), acknowledged=False)
 
 
+@item("E-34")
+def forged_results() -> Iterator[BadMail]:
+    for what, value in {
+        "of our own server": "mx.sklep.example; dmarc=pass; spf=pass smtp.mailfrom=bank.example",
+        "a failure": "mx.obcy.example; dmarc=fail (p=reject dis=reject) header.from=bank.example",
+        "open comments": "mx.sklep.example; " + "(a" * 3000 + " dmarc=pass",
+        "many results": "mx.sklep.example; " + "dkim=pass header.d=a.example; " * 400,
+        "blanks": "mx.sklep.example;" + " \t" * 5000 + "dmarc=pass",
+        "nothing": ";;;",
+    }.items():
+        head = f"Authentication-Results: {value}\r\nARC-Authentication-Results: i=1; {value}\r\n"
+        yield BadMail(what, a_mail(TEXT + what, head=head.encode()))
+
+
 @item("E-35")
 def forged_control_fields() -> Iterator[BadMail]:
     for line in (

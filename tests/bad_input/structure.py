@@ -207,7 +207,7 @@ def encoded_containers() -> Iterator[BadMail]:
         raw = a_mail(
             body, Content_Type="multipart/mixed; boundary=b", Content_Transfer_Encoding=encoding
         )
-        yield BadMail(f"a multipart in {encoding}", raw)
+        yield BadMail(f"a multipart in {encoding}", raw, says=(TOP,))
     mail = base64.encodebytes(b"From: jan@obcy.example\r\nSubject: x\r\n\r\nw srodku\r\n").decode()
     part = a_part(mail, "message/rfc822", Content_Transfer_Encoding="base64")
     yield BadMail("a mail in base64", a_multipart(ABOVE, part), says=(TOP,), files=("x.eml",))

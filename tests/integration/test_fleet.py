@@ -224,7 +224,7 @@ def test_doctor_says_how_many_nodes_are_alive_and_what_nobody_does(engine):
     settings = Settings(mailboxes=[a_mailbox(name="reklamacje")])
     assert list(fleet_findings(settings, engine)) == []
     say_alive(engine, "one", ["pull reklamacje", "ingest"])
-    say_alive(engine, "two", ["deliver"])
+    say_alive(engine, "two", ["deliver", "alarms"])
     [finding] = fleet_findings(settings, engine)
     assert (finding.ok, finding.found) == (False, "2 nodes are alive; nobody does: assign")
     say_alive(engine, "three", ["assign"])

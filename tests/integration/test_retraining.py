@@ -277,6 +277,7 @@ def test_the_pool_has_no_personal_data_no_repeats_and_tells_conflicts(session):
 
 
 def test_the_newest_requesters_are_held_out_with_all_their_mail(session):
+    """E-52: who labels or sends much cannot also be what the result is judged by."""
     for number, example in enumerate(corpus("validation")[:120]):
         labelled(
             session,

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,21 @@ from sqlmodel import select
 
 from storage.columns import utc_now
 from storage.database import open_session
+from storage.outbox import is_suppressed
 from storage.tables import InboundMessage, OutboxMessage, Prediction, RawMessage, Ticket
-from tests.factories import a_mail, a_raw_message, a_ticket, an_smtp_server, in_the_ledger
+from storage.tickets import events_of
+from tests.factories import (
+    a_mail,
+    a_raw_message,
+    a_ticket,
+    an_outbox_message,
+    an_smtp_server,
+    in_the_ledger,
+)
+from tests.rigs.fault_proxy import Fault
 from triage.triager import Triage
 from worker.assign import assign
+from worker.deliver import deliver
 from worker.ingest import ingest
 from worker.parsed_message import KnownAddresses
 from worker.parser_process import ParserProcess
@@ -228,3 +240,34 @@ def test_assign_does_not_commit_over_another_worker(context, standing, clock):
         predictions = session.exec(select(Prediction).order_by(Prediction.ticket_id)).all()
     assert [ticket.classifier for ticket in tickets] == ["running", "stopped"]
     assert [p.classifier for p in predictions] == ["running", "stopped"]
+
+
+@pytest.mark.usefixtures("context")
+def test_deliver_does_not_write_over_another_worker(
+    catcher, make_proxy, make_context, engine, clock
+):
+    """The first one's recipient is refused, and it hears of it when the second one has sent."""
+    with open_session(engine) as session:
+        session.add(ticket := a_ticket())
+        session.flush()
+        session.add(row := an_outbox_message(ticket, created_at=clock.now))
+        session.commit()
+    proxy = make_proxy(catcher.port)
+    proxy.plan.append(Fault("stall", on=b"(?i)RCPT TO", seconds=1.5))
+    catcher.refuse("rcpt", "550 5.1.1 no such user", times=1)
+    slow = make_context(engine, smtp=an_smtp_server(port=proxy.port))
+    first = threading.Thread(target=deliver, args=[slow])
+    first.start()
+    while b"RCPT TO" not in proxy.sent_by_client().upper():
+        assert first.is_alive()
+    threading.Event().wait(0.3)  # until the refusal is on its way
+    clock.forward(seconds=40)
+    assert deliver(make_context(engine, smtp=an_smtp_server(port=catcher.port))) == 1
+    first.join()
+    with open_session(engine) as session:
+        after = session.get(OutboxMessage, row.id)
+        assert (after.state, after.next_attempt_at, after.problem) == ("sent", None, None)
+        assert not is_suppressed(session, after.recipient, now=clock.now)
+        kinds = [event.kind for event in events_of(session, ticket.id)]
+    assert kinds == ["acknowledgement_sent"]
+    assert len(catcher.mails) == 1

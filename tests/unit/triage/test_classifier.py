@@ -88,6 +88,7 @@ def test_a_description_that_cannot_be_true_is_refused(tmp_path, key, value, mess
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    """E-79: a damaged classifier predicts nothing at all."""
     classifier = a_classifier()
     classifier.cause.weight[0, 0] = np.nan
     classifier.save(tmp_path)

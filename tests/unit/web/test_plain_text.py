@@ -18,6 +18,14 @@ def test_characters_that_mislead_are_left_out():
     assert plain(None) == ""
 
 
+def test_what_hides_words_or_covers_lines_is_left_out():
+    """E-21"""
+    assert plain("An\u200bna\u2060\U000e0069\U000e0067") == "Anna"
+    assert plain("a" + "\u0301" * 1000 + "b") == "a" + "\u0301" * 8 + "b"
+    assert plain("❤" + "\ufe0f" * 1000) == "❤" + "\ufe0f" * 8
+    assert plain("👩\u200d👧 zażo\u0301łc\u0301") == "👩\u200d👧 zażo\u0301łc\u0301"
+
+
 def test_what_follows_the_new_text_is_history():
     folded = fold("Nowe.", "Nowe.\n\n> stare")
     assert (folded.new, folded.history, folded.whole) == ("Nowe.", "> stare", False)
@@ -68,6 +76,11 @@ def test_an_address_cannot_add_fields_to_a_reply():
         ("C:\\Users\\x\\faktura.pdf", "faktura.pdf"),
         (".htaccess", "htaccess"),
         ("a\r\nb.pdf", "a b.pdf"),
+        ("faktura\u202efdp.exe", "fakturafdp.exe"),
+        ("a.exe. . .", "a.exe"),
+        ("con.txt", "_con.txt"),
+        ("LPT1", "_LPT1"),
+        ("kontakt.txt", "kontakt.txt"),
         ("", "attachment"),
         ("/", "attachment"),
         ("x" * 300 + ".pdf", "x" * 116 + ".pdf"),

@@ -98,6 +98,7 @@ def test_an_empty_queue_says_why(signed_in, session):
 
 
 def test_what_is_paused_or_broken_is_said_above_the_queue(signed_in, session):
+    """E-78: the words of a mail server are only text."""
     calm = signed_in.get("/").text
     assert "wstrzyman" not in calm
     instance = session.get(Instance, 1)

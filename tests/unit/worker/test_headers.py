@@ -19,6 +19,13 @@ from worker.headers import addresses, date, decode_words, message_id, message_id
         ("=?utf-8?q?bez konca", "=?utf-8?q?bez konca"),
         ("=?utf-8?q?a=0D=0ABcc:_x=40evil?=", "a Bcc: x@evil"),
         ("=?windows-1250?Q?=9Cled=9F?=", "śledź"),
+        ("=?utf-8?Q?=C5=9Bled=C5=BA", "śledź"),
+        ("=?utf-8?Q?=C5=9Bled=C5=BA?", "śledź"),
+        ("Re: =?utf-8?B?xZtsZWTFug", "Re: śledź"),
+        ("=?utf-8?Q?=C5=9Bled=C5=BA =?utf-8?Q?_w_oleju?=", "śledź w oleju"),
+        ("=?x-moje?Q?=C5=9B", "=?x-moje?Q?=C5=9B"),
+        ("=?unicode-1-1-utf-7?Q?+ANw-ber  \r\n\tmorgen?=", "Über   morgen"),
+        ("=?iso-2022-jp?B?GyRCLSFDbRsoQg==?=", "①注"),
     ],
 )
 def test_encoded_words_are_decoded_as_far_as_they_can_be(sent, read):
@@ -39,6 +46,7 @@ def test_encoded_words_are_decoded_as_far_as_they_can_be(sent, read):
         ("=?utf-8?q?=3Cm=40example=2Ecom=3E?=", [("", "m@example.com")]),
         ("Jan Kowalski jan@example.com", [("Jan Kowalski", "jan@example.com")]),
         ("Tylko Nazwa", [("Tylko Nazwa", "")]),
+        ("=?utf-8?Q?Micha=C5=82_=C5=BBubr <m@example.com>", [("Michał Żubr", "m@example.com")]),
         ("<>", []),
         ("", []),
         # Two readings, so none: CVE-2023-27043.
