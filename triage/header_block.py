@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from triage.mail_words import FIELD_LABELS, any_of
 
 MAX_BLOCK_LINES = 60
+MAX_DATE = 200  # characters
 _WRAP_FROM, _WRAP_TO = 70, 80  # columns at which programs wrap plain text
 _MAX_WRAPPED = 4  # lines of one wrapped value
 _LONGEST_LABEL = max(len(label) for label in FIELD_LABELS)
@@ -183,7 +184,7 @@ def _block_without_colons(lines: Sequence[str], start: int) -> HeaderBlock | Non
         fields[found[0]] = found[1]
         at += 1
     addressed = all("@" in fields.get(name, "") for name in ("from", "to"))
-    dated = _DATE_WITH_TIME.search(fields.get("date", "")) is not None
+    dated = _DATE_WITH_TIME.search(fields.get("date", "")[:MAX_DATE]) is not None
     if not addressed or not (dated or "subject" in fields):
         return None
     return HeaderBlock(fields, start, at)

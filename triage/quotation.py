@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from triage.history import Marker, is_quoted, markers, quoted_from
 from triage.mail_words import ANSWER_PLACES, ANSWERS_BELOW, POINTS_BELOW
 from triage.signature import Signed, trimmed, without_armour, without_rule, without_signature
+from triage.text import without_runs
 
 MAX_ANNOUNCEMENT = 4000  # characters above the history that may announce answers in it
 MAX_POINTER_WORDS = 12  # of a text that does nothing but point below, with greeting and name
@@ -137,6 +138,7 @@ def _has_answers_below(marker: Marker, parts: Sequence[list[str]]) -> bool:
     if marker.kind in ("reply_above", "forward"):
         return False
     text = " ".join(line for part in parts for line in part)[-MAX_ANNOUNCEMENT:].lower()
+    text = without_runs(text)
     if not text.strip():
         return True
     # Most mails name no such place, and to see that is much faster.

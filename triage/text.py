@@ -11,6 +11,11 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"\[?\bODZ-\d{4}-\d{4,12}\b\]?", re.IGNORECASE)
+_KEPT = 8  # characters of a run
+_BLANKS = re.compile(rf"[^\S\n]{{{_KEPT + 1},}}")
+_SIGNS = re.compile(rf"([-=_.*>~+#!?|])\1{{{_KEPT},}}")
+_EMPTY_LINES = re.compile(rf"(?:\n[^\S\n]{{0,{_KEPT}}}){{3,}}\n")
+_LONG_RUN = re.compile(rf"\s{{{_KEPT + 1}}}|([-=_.*>~+#!?|])\1{{{_KEPT}}}")
 _SPACES = re.compile(r"\s+")
 # A word as people write them; a run of a thousand letters is none.
 _WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,40}(?![^\W\d_])")
@@ -36,6 +41,18 @@ def folded(text: str) -> str:
         for char in composed
     )
     return _SPACES.sub(" ", visible).strip()
+
+
+def without_runs(text: str) -> str:
+    """The text with long runs of blanks, of empty lines and of one sign cut short.
+
+    What a person reads is the same; patterns that look for what follows such a run, from each of
+    its characters, would need hours for a mail of nothing else (E-48).
+    """
+    if not _LONG_RUN.search(text):
+        return text
+    shorter = _BLANKS.sub(" " * _KEPT, _SIGNS.sub(r"\1" * _KEPT, text))
+    return _EMPTY_LINES.sub("\n\n\n", shorter)
 
 
 def without_diacritics(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from triage.quotation import split
+from triage.text import without_runs
 
 # A statement stands near the beginning; the rest of a very long text is not searched.
 MAX_CHARACTERS = 65_536
@@ -113,7 +114,8 @@ def withdrawal_statement(text: str) -> str | None:
 
     text: what the customer wrote; older mail below it and words in quotation marks do not count.
     """
-    own = _QUOTED.sub(" ", unicodedata.normalize("NFC", split(text[:MAX_CHARACTERS]).text))
+    written = split(without_runs(text[:MAX_CHARACTERS])).text
+    own = _QUOTED.sub(" ", unicodedata.normalize("NFC", written))
     folded = _fold(own)
     for start, stop in _sentences(own):
         for phrase in _PHRASES:

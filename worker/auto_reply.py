@@ -26,7 +26,7 @@ from triage.mail_words import (
     WANTS,
     any_of,
 )
-from triage.text import without_diacritics
+from triage.text import without_diacritics, without_runs
 from worker.headers import first_address_in
 from worker.parsed_message import KnownAddresses
 from worker.structure import Part
@@ -61,7 +61,7 @@ def is_auto_reply(
     text: what is newly written, without history. handed_on: a form, a relay or a colleague says
     this about somebody else's mail, so that the words prove nothing about the sender.
     """
-    title = subject.lower()
+    title = without_runs(subject.lower())
     if header_says_so(root) or OUTLOOK_AUTO_PREFIX.match(title):
         return True
     if handed_on:

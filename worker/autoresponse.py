@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from triage.mail_words import AUTO_MAILER, AUTO_SUBJECT
+from triage.text import without_runs
 from worker.auto_reply import asks_for_no_answer, is_auto_reply, keyword
 from worker.bounce import DeliveryReport
 from worker.parsed_message import Kind, KnownAddresses, in_domains
@@ -222,7 +223,7 @@ def no_reply_reason(
     if sum(1 for name, _ in root.fields if name == "received") > 50:
         return "B-L3: more than 50 Received fields"
     # Behind "Re:" it is a person who answers an automatic reply.
-    if AUTO_SUBJECT.match(subject.lower()) and root.has("in-reply-to"):
+    if AUTO_SUBJECT.match(without_runs(subject.lower())) and root.has("in-reply-to"):
         return "B-M9: the subject is that of an automatic reply"
     return None
 

@@ -20,6 +20,7 @@ from triage.mail_words import (
     NOT_FAILED_SUBJECT,
     REFUSED_BY_LIST,
 )
+from triage.text import without_runs
 from worker import charset
 from worker.headers import decode_words, first_address_in, strict_address
 from worker.parsed_message import Bounce
@@ -83,6 +84,7 @@ def delivery_report(
     root: Part, *, subject: str, from_addr: str, from_name: str, return_path: str | None, body: str
 ) -> DeliveryReport:
     """What ``root`` reports; NO_REPORT for ordinary mail. ``body``: its readable text."""
+    body = without_runs(body[:MAX_TEXT])
     statuses = [p for p in root.walk() if p.type in _STATUS_TYPES]
     report_type = root.content_type.parameters.get("report-type", "").lower()
     if report_type in ("feedback-report", "disposition-notification"):
@@ -100,9 +102,9 @@ def delivery_report(
     groups: list[_Group] = []
     if (statuses and enclosing) or _direct(root, statuses):
         groups = [g for p in statuses for g in _recipient_groups(_status_text(p))]
-    elif enclosing and not statuses and _STATUS_IN_TEXT.search(body, 0, MAX_TEXT):
+    elif enclosing and not statuses and _STATUS_IN_TEXT.search(body):
         # Old gateways and archives flatten a report into one text.
-        groups = [g for g in _recipient_groups(body[:MAX_TEXT]) if g.bounce.recipient]
+        groups = [g for g in _recipient_groups(body) if g.bounce.recipient]
     found = [g for g in groups if g.failed is not None]
     if found:
         failed = any(g.failed for g in found)
@@ -220,7 +222,7 @@ def _with_recipients(bounces: tuple[Bounce, ...], root: Part, body: str) -> tupl
 def _from_prose(
     root: Part, *, subject: str, from_addr: str, from_name: str, return_path: str | None, body: str
 ) -> DeliveryReport:
-    text = body[:MAX_TEXT]
+    text = body
     report = root.type == "multipart/report"
     mailer = _is_mailer(from_addr, from_name)
     title = subject.lower()

@@ -122,6 +122,7 @@ _GUESSES = ("cp1250", "iso8859-2", "cp1252", "cp1251", "koi8-u")
 # these, a right label is believed every time, and a wrong one 99 times in 100 not.
 _TRUST_IN_LATIN_1 = 5
 _TRUST_IN_LATIN_2 = 3
+_ENOUGH = 20_000  # characters of a text that are looked at
 _MAX_LINES = 20_000  # of a text that may be in two charsets
 
 _7_BIT = bytes(range(0x80))
@@ -248,9 +249,10 @@ def _decode_japanese(data: bytes, codec: str) -> Decoded:
         except UnicodeDecodeError:
             continue
         # One read as the other is mostly katakana of half width, and hardly anybody writes so.
-        narrow = len(_HALF_WIDTH.findall(text))
-        doubt = narrow if narrow > max(4, len(_NOT_ASCII.findall(text)) // 2) else 0
-        readings.append((doubt, candidate, text))
+        narrow = len(_HALF_WIDTH.findall(text[:_ENOUGH]))
+        if narrow <= max(4, len(_NOT_ASCII.findall(text[:_ENOUGH])) // 2):
+            return Decoded(text, candidate, certain=True)
+        readings.append((narrow, candidate, text))
     if not readings:
         text = _with_nec_characters(data)
         return Decoded(text, "cp932", certain="\ufffd" not in text)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from triage.header_block import unquoted, was_wrapped
 from triage.history import Marker, is_quoted, markers, quoted_from
 from triage.mail_words import FORWARD_PREFIXES, FORWARD_TITLES, REPLY_PREFIXES, WROTE
+from triage.text import without_runs
 from worker.autoresponse import is_machine_address
 from worker.headers import addresses, decode_words, first_address_in, strict_address
 from worker.parsed_message import ForwardedMessage, KnownAddresses
@@ -228,7 +229,7 @@ def _attributed(marker: Marker) -> dict[str, str]:
     """The sender named in "On ... Jan <jan@example.com> wrote:"."""
     if "@" not in marker.text:
         return {}
-    text = _MAILTO.sub("", marker.text)
+    text = _MAILTO.sub("", without_runs(marker.text))
     addr = first_address_in(text)
     before = text[: text.lower().find(addr)].rstrip("<([\"' ")
     name = before
@@ -277,6 +278,7 @@ def _without_links(value: str) -> str:
     ``Jan<mailto:jan@example.com> <jan@example.com<mailto:jan@example.com>>`` names one address, and
     ``Jan [mailto:jan@example.com]`` names it only there.
     """
+    value = without_runs(value)
     removed = _MAILTO.sub("", value)
     if "@" in removed:
         return removed

@@ -16,7 +16,7 @@ from re import _parser as syntax  # type: ignore[attr-defined]
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-MOST = 40  # attacks on one pattern
+MOST = 40  # attacks of one kind on a pattern
 # Repeated alone: they fit into many classes at once.
 USUAL = [
     " ",
@@ -88,17 +88,21 @@ def is_anchored(name: str) -> bool:
 
 
 def attacks(pattern: re.Pattern[Any], *, seed: int = 48) -> list[tuple[str, str]]:
-    """(prefix, what is repeated) for a pattern: at most MOST of what it says, and the usual."""
+    """(prefix, what is repeated) for a pattern: at most MOST of each kind, and the usual."""
     flags = pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags
     tree = list(syntax.parse(pattern.pattern, flags))
-    found: dict[tuple[str, str], None] = {}
-    _repetitions(tree, "", found)
+    endless: dict[tuple[str, str], None] = {}  # what repeats without a limit comes first
+    others: dict[tuple[str, str], None] = {}
+    _repetitions(tree, "", endless, others)
     for sample in _branches(tree):
-        found |= dict.fromkeys([("", sample), ("", sample[:-1] or sample), ("", f"{sample} ")])
-    own = list(found)
-    if len(own) > MOST:
-        own = random.Random(seed).sample(own, MOST)
+        others |= dict.fromkeys([("", sample), ("", sample[:-1] or sample), ("", f"{sample} ")])
+    chance = random.Random(seed)
+    own = [*_some(chance, list(endless), MOST), *_some(chance, list(others), MOST)]
     return list(dict.fromkeys([*(("", text) for text in USUAL), *own]))
+
+
+def _some(chance: random.Random, found: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    return found if len(found) <= most else chance.sample(found, most)
 
 
 def attack(prefix: str, repeated: str, length: int) -> str:
@@ -110,17 +114,24 @@ Node = tuple[Any, Any]
 _REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
 
 
-def _repetitions(nodes: list[Node], prefix: str, found: dict[tuple[str, str], None]) -> None:
+def _repetitions(
+    nodes: list[Node],
+    prefix: str,
+    endless: dict[tuple[str, str], None],
+    others: dict[tuple[str, str], None],
+) -> None:
     for node in nodes:
         kind, value = node
         if kind in _REPEATS:
             _, most, body = value
             for choice in range(3):
                 repeated = _sample(body, choice)
+                if most is op.MAXREPEAT and repeated:
+                    endless[prefix, repeated] = None
                 if most >= 3 and repeated:
-                    found[prefix, repeated] = found["", prefix + repeated] = None
+                    others[prefix, repeated] = others["", prefix + repeated] = None
         for below in _below(node):
-            _repetitions(below, prefix, found)
+            _repetitions(below, prefix, endless, others)
         prefix += _sample([node])
 
 

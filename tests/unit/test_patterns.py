@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.bad_input.patterns import attack, attacks, is_anchored, patterns_in
+from triage.text import without_runs
 from worker.headers import one_line
 
 PATTERNS = patterns_in("triage", "worker")
@@ -26,7 +27,7 @@ LENGTHS = {
     "triage.evidence.": 4000,
     "triage.facts.": 4000,  # what triage.text.prepare leaves
     "triage.header_block.": 4000,
-    "triage.header_block._DATE_WITH_TIME": LONG,
+    "triage.header_block._DATE_WITH_TIME": 200,  # MAX_DATE
     "triage.history.": 2000,  # MAX_LINE
     "triage.history._DASHED": 500,  # no line begins with * or _ when ``unquoted`` has seen it
     "triage.language.": 20_000,  # MAX_CHARACTERS
@@ -58,19 +59,17 @@ LENGTHS = {
 }
 # Subjects and names have gone through worker.headers.one_line: no gap of 40 blanks is left.
 ONE_LINE = ("SUBJECT", "PREFIX", "BRACKETED")
-# Where a text that a stranger wrote still takes seconds; each was reported and is not ours to mend.
-KNOWN = {
-    "triage.header_block._DATE_WITH_TIME": "quadratic in a line, which nothing cuts",
-    "triage.mail_words.ANSWERS_BELOW": "[\\w-]+ and \\W share the hyphen",
-    "triage.mail_words.AUTO_SUBJECT": "[\\w-]* and [ :-]+ share the hyphen",
-    "triage.mail_words.BOUNCE_TEXT": "phrases with several \\s* in a run of line ends",
-    "triage.redaction._SIGNED": "\\w* behind each greeting of a row; in training only",
-    "triage.withdrawal._PHRASES": "\\S+\\s+ over and over in a run of blanks",
-    "triage.withdrawal._SENTENCE_END": "\\.+ begins at each of a row of dots",
-    "worker.bounce._ORIGINAL": "[ \\t>-]* and -{2,} share the hyphen",
-    "worker.bounce._RECIPIENT_LINE": "two times [ \\t]* in a row of blanks",
-    "worker.forward._MAILTO": "\\s* begins at each of a row of blanks, and no line is cut",
-}
+# What goes through triage.text.without_runs before.
+WITHOUT_RUNS = (
+    "triage.mail_words.AUTO_SUBJECT",
+    "triage.mail_words.ANSWERS_BELOW",
+    "triage.mail_words.BOUNCE_TEXT",
+    "triage.withdrawal.",
+    "worker.bounce.",
+    "worker.forward._MAILTO",
+)
+# Over texts of the shop's own tickets, in training only.
+NOT_AT_WORK = ("triage.redaction._SIGNED",)
 
 
 def length_for(name: str) -> int:
@@ -110,22 +109,19 @@ def seconds_for(pattern: re.Pattern, text: str, *, anchored: bool) -> float:
     return time.process_time() - started
 
 
-@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("name", [name for name in PATTERNS if name not in NOT_AT_WORK])
 def test_a_pattern_is_done_with_any_text_in_fifty_milliseconds(name):
-    known = next((why for beginning, why in KNOWN.items() if name.startswith(beginning)), "")
-    slow = slowest_attack(name)
-    if slow and known:
-        pytest.xfail(known)
-    assert not slow
+    assert not slowest_attack(name)
 
 
 def slowest_attack(name: str) -> str:
     """The first text over which a pattern takes longer than LIMIT, in words, or ""."""
     pattern, length, anchored = PATTERNS[name], length_for(name), is_anchored(name)
     shown = one_line if any(word in name for word in ONE_LINE) else str
+    shorter = without_runs if name.startswith(WITHOUT_RUNS) else str
 
     def seconds(length: int) -> float:
-        text = shown(attack(prefix, repeated, length))
+        text = shorter(shown(attack(prefix, repeated, length)))
         return seconds_for(pattern, text, anchored=anchored)
 
     for prefix, repeated in attacks(pattern):

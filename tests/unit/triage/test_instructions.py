@@ -1,4 +1,4 @@
-"""E-50, E-51, E-79: a mail that gives orders, shouts, or says nothing is scored and nothing else."""
+"""E-50, E-51, E-79: a mail that gives orders, shouts or says nothing is scored, nothing else."""
 
 import re
 from dataclasses import fields

@@ -1,6 +1,6 @@
 import pytest
 
-from triage.text import MAX_CHARACTERS, is_readable, prepare, without_diacritics
+from triage.text import MAX_CHARACTERS, is_readable, prepare, without_diacritics, without_runs
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,18 @@ def test_few_words_of_a_known_alphabet_can_be_read(text):
 )
 def test_no_words_or_another_alphabet_cannot(text):
     assert not is_readable(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shorter"),
+    [
+        ("Dzień dobry,\n\n\nproszę o zwrot...", "Dzień dobry,\n\n\nproszę o zwrot..."),
+        ("a" + " " * 500 + "b", "a" + " " * 8 + "b"),
+        ("a" + "\n" * 500 + "b", "a\n\n\nb"),
+        ("a" + "\n \t" * 500 + "\nb", "a\n\n\nb"),
+        ("-" * 500 + " x", "-" * 8 + " x"),
+        ("x" * 500, "x" * 500),
+    ],
+)
+def test_e_48_long_runs_are_cut_short(text, shorter):
+    assert without_runs(text) == shorter
