@@ -64,6 +64,8 @@ def stop(node: "Node", context: Context) -> bool:
     waiting = threading.Thread(target=node.leave, daemon=True)
     waiting.start()
     waiting.join(STOP_SECONDS)
+    with suppress(*DATABASE_DOWN):
+        forget(context.engine, node.name)
     log.info("worker stopped", extra={"state": "late" if waiting.is_alive() else "clean"})
     return not waiting.is_alive()
 
@@ -107,10 +109,9 @@ class Node:
         self._scheduler.start()
 
     def leave(self) -> None:
+        """Look for no more work, and wait for what is being done."""
         self._scheduler.shutdown()
         self._queue.stop()
-        with suppress(*DATABASE_DOWN):
-            forget(self._engine, self.name)
 
     def _tick(self, step: Step) -> None:
         """Wake a node for a step, unless there is nothing to do or another node has done so."""
@@ -133,19 +134,25 @@ class Node:
 
     def _run(self, step: Step) -> None:
         """Do what a wake-up asks for."""
-        runner = self._runners[step.name]
-        if not step.one_at_a_time:
-            runner()
-            return
+        try:
+            if step.one_at_a_time:
+                self._run_alone(self._runners[step.name])
+            else:
+                self._runners[step.name]()
+        except DATABASE_DOWN as error:
+            self._note_trouble("fleet", error)
+        except Exception:
+            log.exception("bug in a step", extra={"step": step.name})
+
+    def _run_alone(self, runner: Runner) -> None:
         # The next wake-up may come to another node: how often a mailbox has refused us counts for
         # all of them together (C-27).
-        with suppress(*DATABASE_DOWN):  # the step itself has met the same, and has said so
+        with open_session(self._engine) as session:
+            runner.failures = before = failures_of(session, runner.step.name)
+        runner.run()
+        if before or runner.failures:
             with open_session(self._engine) as session:
-                runner.failures = before = failures_of(session, step.name)
-            runner.run()
-            if before or runner.failures:
-                with open_session(self._engine) as session:
-                    set_failures(session, step.name, runner.failures, wait=runner.wait)
+                set_failures(session, runner.step.name, runner.failures, wait=runner.wait)
 
     def _say_alive(self) -> None:
         silent, self._said_at = time.monotonic() - self._said_at, time.monotonic()
