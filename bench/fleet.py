@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -84,7 +84,8 @@ class Run:
     seconds: float
     stored: float  # the last mail was in the ledger
     handled: float  # the last mail had its outcome
-    busy: float  # share of the machine's processors, of everything on it
+    busy: float  # share of the machine's processors that worked for anybody
+    ours: float  # that worked for nodes, servers and this program
     broken: Sequence[str]
 
 
@@ -218,9 +219,9 @@ def running(count: int, configuration: Path, classifier_ms: float, password: str
             node.wait()
 
 
-def wait_until_done(context: Context, mails: int) -> tuple[float, float, float, float]:
-    """Seconds until all is done, all is stored, all is handled; share of the processors busy."""
-    begin, before = time.monotonic(), _processor()
+def wait_until_done(context: Context, mails: int) -> tuple[float, float, float, float, float]:
+    """Seconds until all is done, all is stored, all is handled; how busy the processors were."""
+    begin, before = time.monotonic(), _ticks()
     stored = handled = 0.0
     while True:
         with open_session(context.engine) as session:
@@ -231,8 +232,8 @@ def wait_until_done(context: Context, mails: int) -> tuple[float, float, float, 
         if left.mails_done == mails:
             handled = handled or now
         if is_done(left, mails):
-            busy, idle = (after - b for after, b in zip(_processor(), before, strict=True))
-            return now, stored, handled, busy / (busy + idle)
+            total, busy, ours = (after - b for after, b in zip(_ticks(), before, strict=True))
+            return now, stored, handled, busy / total, ours / total
         time.sleep(0.5)
 
 
@@ -240,12 +241,27 @@ def is_done(left: WorkLeft, mails: int) -> bool:
     return left.mails == mails and left.is_nothing
 
 
-def _processor() -> tuple[int, int]:
-    """Ticks in which the machine's processors worked, and did not."""
-    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    numbers = [int(field) for field in fields[:8]]
-    idle = numbers[3] + numbers[4]
-    return sum(numbers) - idle, idle
+def _ticks() -> tuple[int, int, int]:
+    """Of the processors since the start: all, those not idle, those of this process's family."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    numbers = [int(field) for field in fields]
+    return sum(numbers), sum(numbers) - numbers[3] - numbers[4], _of_family()
+
+
+def _of_family() -> int:
+    parents, ticks = {}, {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            number = int(file.parent.name)
+            # After the name, which may hold anything: state, parent, ...; proc(5).
+            fields = file.read_text().rpartition(")")[2].split()
+            parents[number] = int(fields[1])
+            ticks[number] = sum(int(field) for field in fields[11:15])
+    family, found = set(), {os.getpid()}
+    while found:
+        family |= found
+        found = {number for number, parent in parents.items() if parent in found} - family
+    return sum(ticks[number] for number in family)
 
 
 def _heading(options: argparse.Namespace) -> str:
@@ -258,8 +274,8 @@ def _heading(options: argparse.Namespace) -> str:
         f"{options.mails} mails in {options.mailboxes} mailboxes; {os.cpu_count()} cores, Python "
         f"{platform.python_version()}; the classifier is simulated: it sleeps "
         f"{options.classifier_ms:g} ms a mail{speed}\n\n"
-        "| nodes | mails/s | speed-up | stored | handled | done | processor | oracle |\n"
-        "|---|---|---|---|---|---|---|---|"
+        "| nodes | mails/s | speed-up | stored | handled | done | processors | ours | oracle |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
 
 
@@ -267,6 +283,7 @@ def _row(run: Run, mails: int, alone: float) -> str:
     return (
         f"| {run.nodes} | {mails / run.seconds:.1f} | {alone / run.seconds:.2f} "
         f"| {run.stored:.0f} s | {run.handled:.0f} s | {run.seconds:.0f} s | {run.busy:.0%} "
+        f"| {run.ours:.0%} "
         f"| {'broken' if run.broken else 'green'} |"
     )
 

@@ -46,6 +46,12 @@ ALLOWED = "sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME"
 # Kept open to PostgreSQL: about as many as the steps of one process use at a time; a few more are
 # opened when a moment needs them.
 CONNECTIONS = 10
+# A machine that lost its power does not say good-bye: PostgreSQL would hold its locks for hours.
+KEEPALIVES = {
+    "tcp_keepalives_idle": 5,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 2,
+}
 MIGRATION_LOCK = 0x6F647A6577  # an advisory lock's number, ours by chance alone
 
 # What the driver raises when the database is away, locked, read-only or full: nothing about a row.
@@ -99,6 +105,8 @@ def open_database(url: str) -> Engine:
     event.listen(engine, "handle_error", _keep_data_out_of_errors)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
+    else:
+        event.listen(engine, "connect", _let_go_of_dead_machines)
     return engine
 
 
@@ -211,6 +219,13 @@ def _set_sqlite_pragmas(connection, _record) -> None:  # type: ignore[no-untyped
         connection.execute(f"PRAGMA {pragma}")
     # SQLite's own lower() knows only ASCII: "ŁÓŻKO" would not be found by "łóżko".
     connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _let_go_of_dead_machines(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    with connection.cursor() as cursor:
+        for name, seconds in KEEPALIVES.items():
+            cursor.execute(f"SET {name} = {seconds}")
+    connection.commit()
 
 
 def _lower(value: object) -> object:

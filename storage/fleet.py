@@ -18,7 +18,13 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlmodel import Session, col, select
 
 from config.errors import PermanentError
-from storage.database import DATABASE_DOWN, DatabaseUnreachable, explain, open_session
+from storage.database import (
+    DATABASE_DOWN,
+    KEEPALIVES,
+    DatabaseUnreachable,
+    explain,
+    open_session,
+)
 from storage.tables import FleetNode, FleetTick
 
 SCHEMA = "odzew_fleet"
@@ -108,7 +114,9 @@ def queue_address(engine: Engine) -> str:
     """How to connect to the queue, with the password: for the engine alone, never to be shown."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
     arguments.pop("context", None)  # the adapters of SQLAlchemy
-    options = f"{arguments.pop('options', '')} -c search_path={SCHEMA}".strip()
+    settings = {"search_path": SCHEMA, **KEEPALIVES}
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    options = f"{arguments.pop('options', '')} {options}".strip()
     return make_conninfo(**arguments, options=options, application_name="odzew fleet")
 
 

@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_HTML = 2 * 1024 * 1024  # characters read of one document
 MAX_TEXT = 1024 * 1024  # characters written
+MAX_LINES = 50_000
 MAX_NODES = 60_000
 MAX_TAGS = 2 * MAX_NODES  # opening and closing ones that are given to lexbor
 # Lexbor looks at the open elements for nearly every tag, makes formatting elements anew where they
@@ -230,7 +231,7 @@ class _Writer:
         if self.preformatted:
             first, *rest = text.split("\n")
             self.pieces.append(first)
-            for line in rest:
+            for line in rest[:MAX_LINES]:
                 self.end_line(even_empty=True)
                 self.pieces.append(line)
         else:
@@ -252,6 +253,9 @@ class _Writer:
             self._add("")
 
     def _add(self, text: str) -> None:
+        if len(self.lines) >= MAX_LINES:
+            self.size = MAX_TEXT
+            return
         self.lines.append(Line(self.depth, text, self.signature > 0, self.cited > 0))
 
     def finish(self) -> tuple[Line, ...]:

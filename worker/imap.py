@@ -167,7 +167,7 @@ def connect(mailbox: Mailbox, tokens: AccessTokens) -> Iterator[IMAPClient]:
         )
         client.normalise_times = False  # aware moments, as the server gives them
     try:
-        with translated(mailbox):
+        with translated(mailbox), _hidden(secret):
             if mailbox.security == "starttls":
                 client.starttls(_tls(mailbox))
             if mailbox.oauth:
@@ -255,6 +255,18 @@ def translated(mailbox: Mailbox) -> Iterator[None]:
         raise MailboxUnreachable(f"{where}: {_brief(error)}") from error
     except IMAP4.error as error:
         raise CommandRefused(f"{where}: {_brief(error)}") from error
+
+
+@contextlib.contextmanager
+def _hidden(secret: str) -> Iterator[None]:
+    """Keep the secret out of what is said about a login: some servers repeat the command."""
+    try:
+        yield
+    except (OSError, IMAP4.error) as error:
+        said = str(error)
+        if not secret or secret not in said:
+            raise
+        raise type(error)(said.replace(secret, "(hidden)")) from None
 
 
 def _is_about_the_login(error: LoginError) -> bool:

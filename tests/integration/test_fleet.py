@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
+import psycopg
 import pytest
 import time_machine
 from alembic.autogenerate import compare_metadata
@@ -128,6 +129,18 @@ def test_a_machine_whose_clock_is_wrong_is_refused(engine):
         pytest.raises(NoFleet, match=r"differ by (39|40) s"),
     ):
         require_fleet(engine)
+
+
+def test_a_machine_without_power_is_noticed_by_the_database(engine):
+    """Else its locks would stay for the two hours of TCP's own keepalives."""
+    with engine.connect() as ours, psycopg.connect(queue_address(engine)) as queue:
+        for connection in (driver_connection(ours), queue):
+            times = [
+                connection.execute(f"SHOW tcp_keepalives_{name}").fetchone()[0]
+                for name in ("idle", "interval", "count")
+            ]
+            assert times == ["5", "5", "2"]
+        assert queue.execute("SHOW search_path").fetchone() == ("odzew_fleet",)
 
 
 # Ticks

@@ -4,6 +4,7 @@ import base64
 import re
 import socketserver
 import threading
+import traceback
 from collections.abc import Callable
 
 import pytest
@@ -376,6 +377,16 @@ def test_a_server_in_trouble_is_not_a_wrong_password(context, server, box, said,
     with pytest.raises(MailboxUnreachable) as failure:
         pull(context, box)
     assert type(failure.value) is error
+
+
+def test_e_78_a_server_that_repeats_the_password_does_not_make_us_do_so(context, server, box):
+    box.password_file.write_text("tajne-haslo-1")
+    server.script["LOGIN"] = lambda line: (b"", b"NO cannot do: " + line.strip())
+    with pytest.raises(LoginRefused) as failure:
+        pull(context, box)
+    shown = "".join(traceback.format_exception(failure.value))
+    assert "tajne-haslo-1" not in shown
+    assert "(hidden)" in str(failure.value)
 
 
 @pytest.mark.parametrize("number", [200_000])
