@@ -130,7 +130,8 @@ def _items(path: Path, context: Context) -> Iterator[Item]:
             for position, key in enumerate(sorted(maildir.keys()), start=1):
                 yield Item(str(path), position, maildir.get_bytes(key))
         elif path.is_dir():
-            for file in sorted(path.rglob("*.eml")):
+            # A link could name any file of this machine (E-80).
+            for file in sorted(f for f in path.rglob("*.eml") if not f.is_symlink()):
                 yield Item(str(file), 1, file.read_bytes())
         elif path.suffix.lower() in CASE_FILES:
             yield from _cases(path, context)

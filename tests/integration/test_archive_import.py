@@ -285,3 +285,13 @@ def test_what_cannot_be_read_is_one_sentence(context, tmp_path, name, content, s
 
 def test_an_empty_folder_is_nothing(context, tmp_path):
     assert import_path(context, tmp_path) == {"new": 0, "known": 0}
+
+
+def test_e_80_a_link_in_a_folder_is_not_followed(context, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("nobody's business")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link.eml").symlink_to(secret)
+    (folder / "mail.eml").write_bytes(a_mail())
+    assert import_path(context, folder) == {"new": 1, "known": 0}
