@@ -243,13 +243,19 @@ def found_by_odzew(message: Any) -> Found:
     return Found(message.subject, message.from_addr, message.body, sizes)
 
 
+# Who wrote to whom and in answer to what; every reader but this one takes them by itself.
+_NEEDED = ("to", "cc", "reply-to", "date", "message-id", "in-reply-to", "references")
+
+
 def stdlib() -> Read:
-    """``policy.default`` and all parts walked; HTML stays HTML."""
+    """``policy.default``, the fields that a help desk needs and all parts; HTML stays HTML."""
     import email
     from email import policy
 
     def read_one(raw: bytes) -> Found:
         message = email.message_from_bytes(raw, policy=policy.default)
+        for field in _NEEDED:
+            str(message[field] or "")
         texts, sizes = [], []
         for part in message.walk():
             if part.is_multipart():

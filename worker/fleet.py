@@ -49,6 +49,7 @@ def start(steps: Sequence[Step], context: Context) -> "Node":
     """Join the fleet with these steps; raises NoFleet where this database or machine cannot."""
     require_fleet(context.engine)
     make_queue(context.engine, queue_definition())
+    context.files.sweep()
     node = Node(steps, context)
     node.start()
     log.info("worker started", extra={"count": len(steps)})

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from worker import charset
@@ -25,6 +26,7 @@ _WORD_BEGINS = re.compile(r"=\?([^?=\s]{0,60})\?([bBqQ])\?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Nobody means so much white space; patterns that meet it later would look at it over and over.
 _GAP = re.compile(r"\s{40,}")
+_LONG_GAP = 40 * " "
 _FOLD = re.compile(r"\r\n|\r|\n")
 _SPACES = re.compile(r"[ \t]+")
 _BLANK = re.compile(r"\s")
@@ -58,12 +60,14 @@ def one_line(text: str) -> str:
 
     So is a gap of 40 blanks and more.
     """
+    if text.isprintable() and _LONG_GAP not in text:
+        return text.strip()  # nearly all text, and to see that is much faster
     return _GAP.sub(" ", _CONTROLS.sub(" ", text)).strip()
 
 
 def unfold(text: str) -> str:
     """A folded value on one line (RFC 5322 §2.2.3)."""
-    return _FOLD.sub("", text).strip()
+    return _FOLD.sub("", text).strip() if "\n" in text or "\r" in text else text.strip()
 
 
 def decode_words(text: str) -> str:
@@ -136,6 +140,7 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
 # --- addresses ---------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=128)  # one mail names the same people in several fields, asked several times
 def addresses(value: str) -> tuple[Address, ...]:
     """The mailboxes of an address field, in order; group names are left out, members kept.
 
@@ -342,6 +347,7 @@ def date(value: str) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=128)  # "text/plain; charset=utf-8" is in nearly every mail
 def parameters(value: str) -> Parameters:
     """A structured value (Content-Type, Content-Disposition) and its decoded parameters.
 

@@ -21,6 +21,7 @@ def only_worker(context: Context) -> Iterator[None]:
     """Hold the database for one worker, and free what a dead one had claimed."""
     file = database_file(context.engine)
     if file is None:
+        context.files.sweep()
         yield
         return
     lock = FileLock(f"{file}.worker.lock")
