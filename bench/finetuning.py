@@ -109,7 +109,8 @@ def judged(
         examples, unseen = (
             [replace(e, text=_segmented(e.text)) for e in s] for s in (examples, unseen)
         )
-    cause, urgency = fine_tune(
+    kept = _teacher_file(encoder, examples, recipe)
+    heads = fine_tune(
         encoder,
         examples,
         causes=CAUSES,
@@ -118,7 +119,10 @@ def judged(
         teacher=taught(examples, recipe, show) if name.endswith("distilled") else None,
         on_progress=show,
     )
+    if name == "shipped":
+        _keep_teacher(kept, heads, encoder, examples)
     seen = encoder.encode([e.text for e in unseen])
+    cause, urgency = heads
     return cause.logits(seen), urgency.logits(seen)
 
 
@@ -135,16 +139,26 @@ def taught(
         classifier, encoder, _ = load_with_encoder(default_folder())
         return classifier.predict(encoder.encode(texts))
     encoder = Encoder.load(BASE, precision="fp32")
-    kept = TEACHERS / f"teacher-{run_key(encoder, examples, recipe)[:16]}.npz"
+    kept = _teacher_file(encoder, examples, recipe)
     if not kept.exists():
         heads = fine_tune(
             encoder, examples, causes=CAUSES, urgencies=URGENCIES, recipe=recipe, on_progress=show
         )
-        embedded = encoder.encode(texts)
-        TEACHERS.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, *(softmax(head.logits(embedded)) for head in heads))
+        _keep_teacher(kept, heads, encoder, examples)
     with np.load(kept) as arrays:
         return arrays["arr_0"], arrays["arr_1"]
+
+
+def _teacher_file(untrained: Encoder, examples: Sequence[Example], recipe: Recipe) -> Path:
+    return TEACHERS / f"teacher-{run_key(untrained, examples, recipe)[:16]}.npz"
+
+
+def _keep_teacher(
+    file: Path, heads: tuple[Head, Head], trained: Encoder, examples: Sequence[Example]
+) -> None:
+    embedded = trained.encode([e.text for e in examples])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(file, *(softmax(head.logits(embedded)) for head in heads))
 
 
 def every_second_layer(base: Path, folder: Path) -> Path:

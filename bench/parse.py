@@ -235,7 +235,11 @@ def odzew_process() -> Read:
     from worker.parser_process import ParserProcess
 
     process = ParserProcess(KnownAddresses())
-    return lambda batch: map(found_by_odzew, process.parse_all(batch))
+    return lambda batch: map(found_in_reading, process.read_all(batch))
+
+
+def found_in_reading(reading: Any) -> Found:
+    return found_by_odzew(reading.message)
 
 
 def found_by_odzew(message: Any) -> Found:

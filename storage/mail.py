@@ -1,6 +1,7 @@
 """Mailbox cursors, raw messages (the ledger) and inbound messages."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,23 +42,24 @@ def find_cursor(session: Session, mailbox: str, folder: str) -> MailboxCursor | 
 
 
 def store_raw(
-    session: Session, files: FileStore, row: dict[str, Any], content: bytes, sha256: str
+    session: Session, files: FileStore, mails: Sequence[tuple[dict[str, Any], bytes]]
 ) -> None:
-    """Add one fetched message to the ledger; a message that is there already is left alone.
+    """Add fetched messages to the ledger; one that is there already is left alone.
 
-    row: the columns of RawMessage. The bytes are durable once the caller has committed.
+    mails: the columns of RawMessage, and the bytes. These are durable once the caller has
+    committed.
     """
-    if len(content) > INLINE_LIMIT:
-        files.put(content)
-    else:
-        session.execute(
-            insert_ignoring_duplicates(session, RawContent),
-            {"sha256": sha256, "content": content},
-        )
-    session.execute(
-        insert_ignoring_duplicates(session, RawMessage),
-        RawMessage(**row, sha256=sha256).model_dump(exclude={"id"}),
-    )
+    contents, rows = [], []
+    for columns, content in mails:
+        sha256 = hashlib.sha256(content).hexdigest()
+        if len(content) > INLINE_LIMIT:
+            files.put(content)
+        else:
+            contents.append({"sha256": sha256, "content": content})
+        rows.append(RawMessage(**columns, sha256=sha256).model_dump(exclude={"id"}))
+    for table, values in ((RawContent, contents), (RawMessage, rows)):
+        if values:
+            session.execute(insert_ignoring_duplicates(session, table), values)
 
 
 def find_ledger_row(
@@ -73,6 +75,21 @@ def find_ledger_row(
     ).first()
 
 
+def known_places(
+    session: Session, mailbox: str, places: Collection[tuple[str, int]]
+) -> set[tuple[str, int]]:
+    """Which of some messages, by folder and UID, the ledger of an import has."""
+    rows = session.exec(
+        select(RawMessage.folder, RawMessage.uid).where(
+            RawMessage.mailbox == mailbox,
+            RawMessage.uidvalidity == 0,
+            col(RawMessage.folder).in_({folder for folder, _ in places}),
+            col(RawMessage.uid).in_({uid for _, uid in places}),
+        )
+    ).all()
+    return set(rows)
+
+
 def get_ledger_row(session: Session, row_id: int) -> RawMessage | None:
     return session.get(RawMessage, row_id)
 
@@ -82,6 +99,17 @@ def record_vanished(session: Session, row: dict[str, Any]) -> None:
     vanished = RawMessage(**row, outcome="vanished", reason="C-07: gone before it could be fetched")
     values = vanished.model_dump(exclude={"id"}) | {"next_attempt_at": None}
     session.execute(insert_ignoring_duplicates(session, RawMessage), values)
+
+
+def raw_contents(session: Session, files: FileStore, rows: Sequence[RawMessage]) -> list[bytes]:
+    """The bytes of each of some messages."""
+    names = [row.sha256 for row in rows]
+    stored = dict(
+        session.exec(
+            select(RawContent.sha256, RawContent.content).where(col(RawContent.sha256).in_(names))
+        ).all()
+    )
+    return [stored[name] if name in stored else files.read(str(name)) for name in names]
 
 
 def raw_bytes(session: Session, files: FileStore, sha256: str) -> bytes:
@@ -182,6 +210,7 @@ def is_known_message(
     session: Session, message_id: str, *, from_addr: str, since: datetime, beside: Ticket
 ) -> bool:
     """Whether another ticket than ``beside`` has a message of this sender with this id (B-H4)."""
+    session.flush()  # a ticket without its number could not be told from the others
     found = session.exec(
         select(InboundMessage.id)
         .where(
@@ -266,24 +295,16 @@ def outcome_counts(session: Session) -> dict[str, int]:
     return dict(rows.all())
 
 
-def add_inbound(session: Session, message: InboundMessage) -> InboundMessage:
-    """Add a parsed message; its id is set on return."""
-    session.add(message)
-    session.flush()
-    return message
-
-
 def add_attachments(
     session: Session,
     message: InboundMessage,
     attachments: Iterable[tuple[str, str, int, bool, str]],
 ) -> None:
     """attachments: name, media type, size in bytes, inline, SHA-256 of the stored file."""
-    assert message.id is not None
     for name, type_, size, inline, sha256 in attachments:
         session.add(
-            Attachment(
-                message_id=message.id,
+            Attachment(  # type: ignore[call-arg]
+                message=message,  # its id is known only when both are written
                 name=name,
                 type=type_,
                 size=size,

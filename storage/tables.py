@@ -5,7 +5,7 @@ command line. Tables that inherit ``WorkColumns`` are also queues: see ``storage
 """
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Optional
 
 from sqlalchemy import (
     JSON,
@@ -17,7 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     UniqueConstraint,
 )
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Relationship, SQLModel
 
 from storage.columns import UtcDateTime, one_of, utc_now
 
@@ -162,6 +162,7 @@ class RawMessage(WorkColumns, table=True):
     outcome: str = "pending"
     reason: str | None = None
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    ticket: Optional["Ticket"] = Relationship()
 
 
 class RawContent(SQLModel, table=True):
@@ -195,6 +196,7 @@ class InboundMessage(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime, description="Date field")
     received_at: datetime = Field(sa_type=UtcDateTime)
     defects: list[str] = Field(default_factory=list, sa_type=JSON)
+    ticket: Optional["Ticket"] = Relationship()
 
 
 class Attachment(SQLModel, table=True):
@@ -209,6 +211,7 @@ class Attachment(SQLModel, table=True):
     size: int = Field(description="bytes")
     sha256: str
     inline: bool = False
+    message: InboundMessage = Relationship()
 
 
 class Ticket(WorkColumns, table=True):
@@ -282,6 +285,7 @@ class TicketEvent(SQLModel, table=True):
     actor: str = Field(default="", description="e-mail of a person; empty: odzew itself")
     kind: str
     detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    ticket: Ticket = Relationship()
 
 
 class Prediction(SQLModel, table=True):
@@ -346,6 +350,7 @@ class OutboxMessage(WorkColumns, table=True):
     state: str = "waiting"
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime, index=True)
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ticket: Ticket = Relationship()
 
 
 class SuppressedAddress(SQLModel, table=True):

@@ -40,9 +40,8 @@ def reserve_references(session: Session, *, year: int, count: int) -> Iterator[s
 
 
 def open_ticket(session: Session, ticket: Ticket) -> Ticket:
-    """Add a ticket and the first line of its history; ``ticket.id`` is set on return."""
+    """Add a ticket and the first line of its history; ``ticket.id`` is set by the next flush."""
     session.add(ticket)
-    session.flush()
     add_event(session, ticket, "opened")
     return ticket
 
@@ -50,8 +49,8 @@ def open_ticket(session: Session, ticket: Ticket) -> Ticket:
 def add_event(
     session: Session, ticket: Ticket, kind: str, *, actor: str = "", **detail: Any
 ) -> None:
-    assert ticket.id is not None
-    session.add(TicketEvent(ticket_id=ticket.id, kind=kind, actor=actor, detail=detail))
+    event = TicketEvent(ticket=ticket, kind=kind, actor=actor, detail=detail)  # type: ignore[call-arg]
+    session.add(event)
 
 
 def events_of(session: Session, ticket_id: int) -> Sequence[TicketEvent]:

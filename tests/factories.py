@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
@@ -77,9 +76,11 @@ def in_the_ledger(context: Context, *mails: bytes, **columns: object) -> list[Ra
     """Mails as a pull leaves them: stored, not yet read."""
     rows = [a_raw_message(**columns) for _ in mails]
     with open_session(context.engine) as session:
-        for row, mail in zip(rows, mails, strict=True):
-            values = row.model_dump(exclude={"id", "sha256"}) | {"size": len(mail)}
-            store_raw(session, context.files, values, mail, sha256(mail).hexdigest())
+        values = [
+            row.model_dump(exclude={"id", "sha256"}) | {"size": len(mail)}
+            for row, mail in zip(rows, mails, strict=True)
+        ]
+        store_raw(session, context.files, list(zip(values, mails, strict=True)))
         session.commit()
         stored = [
             find_ledger_row(session, row.mailbox, row.folder, row.uidvalidity, row.uid)

@@ -19,8 +19,8 @@ from storage.outbox import (
     recent_to_address,
     recent_to_domain,
 )
+from storage.seen import Seen
 from storage.tables import Instance, OutboxMessage, Ticket
-from triage.withdrawal import is_withdrawal
 from worker.acknowledgement import (
     Acknowledgement,
     AddressError,
@@ -30,6 +30,7 @@ from worker.acknowledgement import (
 from worker.complaint import Complaint
 from worker.context import Context
 from worker.parsed_message import ParsedMessage
+from worker.reading import Reading
 from worker.reply_policy import Circumstances, ReplyDecision, decide_reply
 
 DAY = timedelta(days=1)
@@ -52,13 +53,16 @@ def acknowledge(
     session: Session,
     instance: Instance,
     ticket: Ticket,
-    message: ParsedMessage,
-    complaint: Complaint,
+    reading: Reading,
+    seen: Seen,
     *,
     archive: bool,
 ) -> None:
     """Decide about a new ticket's acknowledgement and write it to the outbox."""
+    message, complaint = reading.message, reading.complaint
     address = complaint.requester_addr
+    written_to = address in seen.recipients
+    to_domain, from_mailbox = f"@{address.rpartition('@')[2]}", f"from {ticket.mailbox}"
     now = context.clock()
     facts = Circumstances(
         mail_reason=message.no_ack_reason,
@@ -72,19 +76,27 @@ def acknowledge(
             instance.restored_at is not None and ticket.received_at <= instance.restored_at
         ),
         can_send=context.settings.smtp is not None,
-        suppressed=is_suppressed(session, address, now=now),
-        same_mail_before=is_known_message(
+        suppressed=address in seen.suppressed and is_suppressed(session, address, now=now),
+        same_mail_before=message.message_id in seen.ids
+        and is_known_message(
             session,
             message.message_id,
             from_addr=message.from_addr,
             since=now - DAY,
             beside=ticket,
         ),
-        just_written_to=recent_to_address(session, address, since=now - TEN_MINUTES) > 0,
-        recent_to_address=recent_to_address(session, address, since=now - DAY),
-        recent_to_domain=recent_to_domain(session, address.rpartition("@")[2], since=now - HOUR),
-        recent_from_mailbox=recent_from_mailbox(session, ticket.mailbox, since=now - HOUR),
-        withdrawal=is_withdrawal(complaint.text),
+        just_written_to=written_to
+        and recent_to_address(session, address, since=now - TEN_MINUTES) > 0,
+        recent_to_address=(
+            recent_to_address(session, address, since=now - DAY) if written_to else 0
+        ),
+        recent_to_domain=seen.count(
+            to_domain, lambda: recent_to_domain(session, to_domain[1:], since=now - HOUR)
+        ),
+        recent_from_mailbox=seen.count(
+            from_mailbox, lambda: recent_from_mailbox(session, ticket.mailbox, since=now - HOUR)
+        ),
+        withdrawal=complaint.is_withdrawal,
     )
     draft = draft_acknowledgement(
         context.settings, facts, message, complaint, ticket=ticket, instance=instance
@@ -93,11 +105,13 @@ def acknowledge(
     session.add(ticket)
     if draft.acknowledgement is None:
         return
-    assert ticket.id is not None
+    seen.recipients.add(address)
+    seen.count_one_more(to_domain)
+    seen.count_one_more(from_mailbox)
     put_in_outbox(
         session,
-        OutboxMessage(
-            ticket_id=ticket.id,
+        OutboxMessage(  # type: ignore[call-arg]
+            ticket=ticket,
             kind="acknowledgement",
             mandatory=draft.mandatory,
             mailbox=ticket.mailbox,

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import json
 import mailbox
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -19,7 +19,7 @@ from typing import Any
 from config.errors import PermanentError
 from storage.database import Session, open_session
 from storage.labels import add_label, latest_label
-from storage.mail import find_ledger_row, store_raw
+from storage.mail import find_ledger_row, known_places, store_raw
 from storage.tables import URGENCIES, Ticket
 from storage.tickets import get_ticket
 from worker.context import Context, known_addresses
@@ -56,9 +56,9 @@ def import_path(
     try:
         for batch in _batches(_items(path, context)):
             with open_session(context.engine) as session:
-                for item in batch:
-                    counts["new" if _store(context, session, item, path.name) else "known"] += 1
-                session.commit()
+                new = _store(context, session, batch, path.name)
+            counts["new"] += new
+            counts["known"] += len(batch) - new
             while ingest(context, parser):
                 continue
             _label(context, [item for item in batch if item.cause], path.name)
@@ -68,23 +68,32 @@ def import_path(
     return counts
 
 
-def _store(context: Context, session: Session, item: Item, name: str) -> bool:
-    if find_ledger_row(session, f"import:{name}", item.folder, 0, item.position) is not None:
-        return False
+def _store(context: Context, session: Session, batch: Sequence[Item], name: str) -> int:
+    """Write what the ledger does not have yet; return how many that are."""
+    places = [(item.folder, item.position) for item in batch]
+    known = known_places(session, f"import:{name}", places)
     now = context.clock()
-    row = {
-        "mailbox": f"import:{name}",
-        "folder": item.folder,
-        "uidvalidity": 0,
-        "uid": item.position,
-        "size": len(item.content),
-        "received_at": _written_at(item.content) or now,
-        "fetched_at": now,
-        "next_attempt_at": now,
-        "archive": True,
-    }
-    store_raw(session, context.files, row, item.content, hashlib.sha256(item.content).hexdigest())
-    return True
+    mails = [
+        (
+            {
+                "mailbox": f"import:{name}",
+                "folder": item.folder,
+                "uidvalidity": 0,
+                "uid": item.position,
+                "size": len(item.content),
+                "received_at": _written_at(item.content) or now,
+                "fetched_at": now,
+                "next_attempt_at": now,
+                "archive": True,
+            },
+            item.content,
+        )
+        for item, place in zip(batch, places, strict=True)
+        if place not in known
+    ]
+    store_raw(session, context.files, mails)
+    session.commit()
+    return len(mails)
 
 
 def _label(context: Context, items: list[Item], name: str) -> None:

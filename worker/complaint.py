@@ -1,10 +1,12 @@
 """What a ticket is about: whose complaint a message carries, and in which words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from triage.entities import order_numbers, remedy
 from triage.language import detect
 from triage.quotation import split
+from triage.withdrawal import is_withdrawal
 from worker.parsed_message import ParsedMessage
 
 RequesterStatus = Literal["known", "suggested", "missing"]
@@ -21,6 +23,9 @@ class Complaint:
     requester_name: str
     requester_status: RequesterStatus
     language: str | None  # ISO 639-1, of the complaint and not of a colleague's comment
+    order_numbers: tuple[str, ...] = ()
+    remedy: str | None = None  # what is asked for
+    is_withdrawal: bool = False  # from the contract, which the law has confirmed
 
 
 def complaint_in(message: ParsedMessage) -> Complaint:
@@ -29,6 +34,17 @@ def complaint_in(message: ParsedMessage) -> Complaint:
     A forward with an incomplete header block only suggests its sender: a person confirms the
     address before anything is sent to it (acknowledgement rules, decision 1).
     """
+    complaint = _complaint(message)
+    words = f"{complaint.subject}\n{complaint.text}"
+    return replace(
+        complaint,
+        order_numbers=tuple(order_numbers(words)),
+        remedy=remedy(complaint.text),
+        is_withdrawal=is_withdrawal(complaint.text),
+    )
+
+
+def _complaint(message: ParsedMessage) -> Complaint:
     inner = message.forwarded if message.requester_source == "forward" else None
     if inner is None:
         return Complaint(

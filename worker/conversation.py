@@ -12,6 +12,7 @@ from storage.mail import (
     same_words_before,
     ticket_of_message_ids,
 )
+from storage.seen import Seen
 from storage.tables import Ticket
 from storage.tickets import OPEN, find_ticket, get_ticket
 from worker.acknowledgement import verify_acknowledgement_id, verify_reply_address
@@ -41,6 +42,7 @@ def find_place(
     now: datetime,
     key: bytes,
     archive: bool = False,
+    seen: Seen | None = None,
 ) -> Place:
     """Find the conversation of a message.
 
@@ -52,9 +54,11 @@ def find_place(
     nothing but repeats an earlier one of the same requester word by word joins it.
 
     key: of the installation, by which our own ids are known even where the database is older.
+    seen: where the database need not be asked.
     """
+    seen = seen or Seen()
     ids = [*message.in_reply_to, *reversed(message.references)]
-    ticket_id = ticket_of_message_ids(session, ids)
+    ticket_id = ticket_of_message_ids(session, [sent for sent in ids if sent in seen.ids])
     ticket = None if ticket_id is None else get_ticket(session, ticket_id)
     if ticket is None:
         addresses = (*message.to_addrs, *message.cc_addrs)
@@ -67,7 +71,7 @@ def find_place(
         if ticket is not None and message.from_addr not in participants(session, ticket):
             return Place(None, related=ticket)
     if ticket is None:
-        return _by_content(session, complaint, now=now)
+        return _by_content(session, complaint, seen, now=now)
     if not archive and ticket.id is not None and is_archived(session, ticket.id):
         # The archive has no clock: a living complaint in an old thread needs its own.
         return Place(None, related=ticket)
@@ -76,14 +80,14 @@ def find_place(
     return Place(ticket)
 
 
-def _by_content(session: Session, complaint: Complaint, *, now: datetime) -> Place:
+def _by_content(session: Session, complaint: Complaint, seen: Seen, *, now: datetime) -> Place:
     """The place of a mail that names no other: with one that says the same, or on its own.
 
     Somebody who hears nothing sends the same words again (B.8 row 20). One photograph a mail, as
     telephones send them, makes tickets that a person may want to merge (E-67).
     """
     sender, text = complaint.requester_addr, complaint.text
-    if not sender:
+    if not sender or sender not in seen.requesters:
         return Place(None)
     if text.strip():
         same = same_words_before(session, sender, text, since=now - SAME_WORDS_WITHIN)

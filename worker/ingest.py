@@ -4,9 +4,9 @@ Ticket, due dates, acknowledgement decision and outbox row are committed togethe
 classification: the customer's confirmation never waits for the classifier.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -15,34 +15,36 @@ from storage.database import Session, open_session
 from storage.instance import get_instance
 from storage.mail import (
     add_attachments,
-    add_inbound,
     first_with_same_bytes,
     message_with_fingerprint,
     raw_bytes,
+    raw_contents,
     ticket_of_message_ids,
 )
 from storage.outbox import acknowledgement_of, suppress
+from storage.seen import Seen, look_up
 from storage.tables import InboundMessage, Instance, RawMessage, Ticket
 from storage.tickets import OPEN, add_event, get_ticket, open_ticket, reserve_references, set_status
 from storage.work import Lease, claim, finish, keep_lease, lease_of
 from triage.clock import deadlines, priority, received_at
-from triage.entities import order_numbers, remedy
 from triage.thanks import is_mere_thanks
-from worker.acknowledge import acknowledge
+from worker.acknowledge import DAY, acknowledge
 from worker.acknowledgement import verify_loop_header
-from worker.complaint import Complaint, complaint_in
+from worker.complaint import Complaint
 from worker.context import Context, known_addresses
 from worker.conversation import Place, find_place
 from worker.loop import work_through
 from worker.mime import as_plain_text
 from worker.parsed_message import Bounce, ParsedMessage
 from worker.parser_process import ParserProcess
+from worker.reading import Reading, reading_of
 from worker.received import trusted_received
 from worker.release import release_confirmed
 
 log = logging.getLogger(__name__)
 
-BATCH = 100
+BATCH = 200
+AT_ONCE = 100  # in one transaction; meanwhile the child reads the next part
 BATCH_BYTES = 16 * 1024 * 1024
 TRUNCATED = "larger than storage.max_bytes: only its beginning was fetched"
 
@@ -65,35 +67,69 @@ def ingest(context: Context, parser: ParserProcess) -> int:
             return 0
         checkpoint("CP-11")
         lease = lease_of(rows)
+        parts = list(_parts(rows))
+        ahead = _ReadAhead(context, parser, parts)
         with keep_lease(context.engine, rows, clock=context.clock):
             handled = sum(
                 work_through(
                     session,
                     part,
-                    partial(_ingest_batch, context, session, parser, lease),
+                    partial(_ingest_batch, context, session, ahead, lease),
                     lease=lease,
                     clock=context.clock,
                     give_up=_quarantine,
                 )
-                for part in _by_bytes(rows)
+                for part in parts
             )
         checkpoint("CP-17")
     log.info("messages handled", extra={"step": "ingest", "count": handled})
     return handled
 
 
-def _by_bytes(rows: Sequence[RawMessage]) -> Iterator[list[RawMessage]]:
+def _parts(rows: Sequence[RawMessage]) -> Iterator[list[RawMessage]]:
     """Cut a batch so that what is held in memory at once stays small."""
     part: list[RawMessage] = []
     held = 0
     for row in rows:
-        if part and held + row.size > BATCH_BYTES:
+        if len(part) == AT_ONCE or (part and held + row.size > BATCH_BYTES):
             yield part
             part, held = [], 0
         part.append(row)
         held += row.size
     if part:
         yield part
+
+
+class _ReadAhead:
+    """Lets the child read the next part of a batch while this one is written."""
+
+    def __init__(
+        self, context: Context, parser: ParserProcess, parts: Sequence[Sequence[RawMessage]]
+    ) -> None:
+        self._context, self._parser = context, parser
+        self._following = dict(zip(map(_ids, parts), parts[1:], strict=False))
+        self._begun: dict[tuple[int | None, ...], list[bytes]] = {}
+
+    def read(
+        self, session: Session, rows: Sequence[RawMessage]
+    ) -> tuple[list[bytes], list[Reading]]:
+        """The bytes of some rows and what the child makes of them; no transaction is open then."""
+        contents = self._begun.pop(_ids(rows), None) or self._contents(session, rows)
+        readings = self._parser.read_all(contents)
+        following = self._following.pop(_ids(rows), None)
+        if following is not None:
+            begun = self._begun[_ids(following)] = self._contents(session, following)
+            self._parser.begin(begun)
+        return contents, readings
+
+    def _contents(self, session: Session, rows: Sequence[RawMessage]) -> list[bytes]:
+        contents = raw_contents(session, self._context.files, rows)
+        session.commit()
+        return contents
+
+
+def _ids(rows: Sequence[RawMessage]) -> tuple[int | None, ...]:
+    return tuple(row.id for row in rows)
 
 
 def _quarantine(row: RawMessage, problem: str) -> None:
@@ -103,30 +139,47 @@ def _quarantine(row: RawMessage, problem: str) -> None:
 def _ingest_batch(
     context: Context,
     session: Session,
-    parser: ParserProcess,
+    ahead: _ReadAhead,
     lease: Lease,
     rows: Sequence[RawMessage],
 ) -> None:
-    contents = [raw_bytes(session, context.files, str(row.sha256)) for row in rows]
-    session.commit()  # no transaction stays open while the parser works
-    parsed = parser.parse_all(contents)
+    contents, readings = ahead.read(session, rows)
     # Attachments are durable before a row refers to them; a file that is left over does no harm.
-    for message in parsed:
-        for attachment in message.attachments:
-            context.files.put(attachment.content)
+    files = [
+        [context.files.put(attachment.content) for attachment in reading.message.attachments]
+        for reading in readings
+    ]
     checkpoint("CP-12")
-    people = sum(message.kind not in AUTOMATIC for message in parsed)
+    people = sum(reading.message.kind not in AUTOMATIC for reading in readings)
     references = reserve_references(session, year=context.clock().year, count=people)
     lease.require(session, rows)
-    instance = get_instance(session)
-    for row, content, message in zip(rows, contents, parsed, strict=True):
+    desk = _Desk(context, session, get_instance(session), _seen(context, session, rows, readings))
+    for row, content, reading, names in zip(rows, contents, readings, files, strict=True):
         arrived = received_at(
             row.received_at,
             row.fetched_at,
             trusted_received(content, context.settings.mail.trusted_hosts),
         )
-        _ingest_one(context, session, instance, row, message, arrived, references)
+        desk.take(row, reading, names, arrived, references)
     checkpoint("CP-16")
+
+
+def _seen(
+    context: Context, session: Session, rows: Sequence[RawMessage], readings: Sequence[Reading]
+) -> Seen:
+    messages = [reading.message for reading in readings]
+    return look_up(
+        session,
+        contents=[str(row.sha256) for row in rows],
+        fingerprints=[reading.fingerprint for reading in readings],
+        ids=[
+            name
+            for m in messages
+            for name in (m.message_id, *m.in_reply_to, *m.references, *m.returned_ids)
+        ],
+        addresses=[reading.complaint.requester_addr for reading in readings],
+        written_since=context.clock() - DAY,
+    )
 
 
 def ticket_anyway(context: Context, row: RawMessage) -> str:
@@ -140,54 +193,147 @@ def ticket_anyway(context: Context, row: RawMessage) -> str:
         message = as_plain_text(content, f"set aside: {row.reason}")
         arrived = received_at(row.received_at, row.fetched_at, ())
         references = reserve_references(session, year=context.clock().year, count=1)
-        _ingest_one(context, session, get_instance(session), row, message, arrived, references)
+        desk = _Desk(context, session, get_instance(session), Seen())
+        files = [context.files.put(attachment.content) for attachment in message.attachments]
+        desk.take(row, reading_of(message), files, arrived, references)
         finish(row)
         session.commit()
         ticket = get_ticket(session, row.ticket_id) if row.ticket_id else None
         return "" if ticket is None else ticket.reference
 
 
-def _ingest_one(
-    context: Context,
-    session: Session,
-    instance: Instance,
-    row: RawMessage,
-    message: ParsedMessage,
-    arrived: datetime,
-    references: Iterator[str],
-) -> None:
-    fingerprint = _fingerprint(message)
-    same_bytes = first_with_same_bytes(session, row)
-    if same_bytes is not None:
-        _close(row, "duplicate", same_bytes.ticket_id, "B-H4: the same bytes as an earlier message")
-        return
-    twin = message_with_fingerprint(session, fingerprint)
-    if twin is not None:
-        _close(row, "duplicate", twin.ticket_id, "B-H5: the same mail came by another way")
-        return
-    if message.kind in AUTOMATIC or _is_ours(message, instance):
-        _keep_automatic(context, session, instance, row, message, fingerprint)
-        return
-    complaint = complaint_in(message)
-    place = find_place(
-        session,
-        message,
-        complaint,
-        now=context.clock(),
-        key=instance.loop_key,
-        archive=row.archive,
-    )
-    if place.ticket is not None:
-        _append(context, session, row, message, fingerprint, place)
-        return
-    ticket = _new_ticket(context, row, complaint, arrived, next(references))
-    ticket.fingerprint = fingerprint
-    ticket.related_ticket_id = None if place.related is None else place.related.id
-    open_ticket(session, ticket)
-    _add_message(session, row, message, fingerprint, ticket)
-    acknowledge(context, session, instance, ticket, message, complaint, archive=row.archive)
-    outcome = "archived" if row.archive else "ticket"
-    _close(row, outcome, ticket.id, message.no_ack_reason)
+@dataclass(frozen=True)
+class _Desk:
+    """Where the mails of one batch are taken in, within one transaction."""
+
+    context: Context
+    session: Session
+    instance: Instance
+    seen: Seen
+
+    def take(
+        self,
+        row: RawMessage,
+        reading: Reading,
+        files: Sequence[str],
+        arrived: datetime,
+        references: Iterator[str],
+    ) -> None:
+        """Give one mail its outcome; ``files``: the SHA-256 of each attachment."""
+        session, seen, message = self.session, self.seen, reading.message
+        same_bytes = first_with_same_bytes(session, row) if row.sha256 in seen.contents else None
+        if same_bytes is not None:
+            reason = "B-H4: the same bytes as an earlier message"
+            _close(row, "duplicate", same_bytes.ticket, reason)
+            return
+        known = reading.fingerprint in seen.fingerprints
+        twin = message_with_fingerprint(session, reading.fingerprint) if known else None
+        if twin is not None:
+            _close(row, "duplicate", twin.ticket, "B-H5: the same mail came by another way")
+            return
+        seen.contents.add(str(row.sha256))
+        if message.kind in AUTOMATIC or _is_ours(message, self.instance):
+            self._keep_automatic(row, reading, files)
+            return
+        place = find_place(
+            session,
+            message,
+            reading.complaint,
+            now=self.context.clock(),
+            key=self.instance.loop_key,
+            archive=row.archive,
+            seen=seen,
+        )
+        if place.ticket is not None:
+            self._append(row, reading, files, place)
+            return
+        ticket = _new_ticket(self.context, row, reading.complaint, arrived, next(references))
+        ticket.fingerprint = reading.fingerprint
+        ticket.related_ticket_id = None if place.related is None else place.related.id
+        open_ticket(session, ticket)
+        acknowledge(
+            self.context, session, self.instance, ticket, reading, seen, archive=row.archive
+        )
+        self._add_message(row, reading, files, ticket)
+        outcome = "archived" if row.archive else "ticket"
+        _close(row, outcome, ticket, message.no_ack_reason)
+
+    def _keep_automatic(self, row: RawMessage, reading: Reading, files: Sequence[str]) -> None:
+        """Automatic mail is kept, beside the ticket it answers where there is one (decision 3)."""
+        session, message = self.session, reading.message
+        answered = [*message.returned_ids, *message.in_reply_to, *reversed(message.references)]
+        ticket_id = ticket_of_message_ids(session, [i for i in answered if i in self.seen.ids])
+        ticket = None if ticket_id is None else get_ticket(session, ticket_id)
+        self._add_message(row, reading, files, ticket)
+        kind = "own" if _is_ours(message, self.instance) else message.kind
+        reason = message.no_ack_reason or f"kind: {kind}"
+        if ticket is not None:
+            returned = kind != "own" and _note_returned(
+                session, ticket, message, now=self.context.clock()
+            )
+            if not returned:
+                add_event(session, ticket, kind)
+        elif message.kind == "bounce":
+            reason = f"B-M7: about a mail that is not ours ({reason})"
+        _close(row, AUTOMATIC[kind], ticket, reason)
+
+    def _append(
+        self, row: RawMessage, reading: Reading, files: Sequence[str], place: Place
+    ) -> None:
+        """Add a mail to its ticket; what the customer wants of us opens it again.
+
+        Mere thanks and what the shop's own people write (they answer from their mail program, with
+        the desk in copy) change no status.
+        """
+        session, message, ticket = self.session, reading.message, place.ticket
+        assert ticket is not None
+        self._add_message(row, reading, files, ticket)
+        own = known_addresses(self.context.settings).is_own(message.from_addr)
+        if own and message.requester_source in ("from", "reply_to"):
+            add_event(session, ticket, "own_reply")
+        elif is_mere_thanks(message.text):
+            add_event(session, ticket, "thanks")
+        else:
+            if ticket.status not in OPEN and not row.archive:
+                set_status(session, ticket, "new", now=self.context.clock())
+            elif ticket.status == "waiting":
+                set_status(session, ticket, "assigned", now=self.context.clock())
+            add_event(session, ticket, "reply")
+        _close(row, "appended", ticket, place.reason)
+
+    def _add_message(
+        self, row: RawMessage, reading: Reading, files: Sequence[str], ticket: Ticket | None
+    ) -> None:
+        assert row.id is not None
+        message, complaint = reading.message, reading.complaint
+        inbound = InboundMessage(
+            raw_message_id=row.id,
+            ticket=ticket,
+            message_id=message.message_id,
+            fingerprint=reading.fingerprint,
+            kind=message.kind,
+            from_addr=message.from_addr,
+            from_name=message.from_name,
+            subject=message.subject,
+            body=message.body,
+            text=complaint.text,
+            comment=complaint.comment,
+            language=message.language,
+            sent_at=message.date,
+            received_at=row.received_at,
+            defects=[*message.defects, *([TRUNCATED] if row.truncated else [])],
+        )
+        self.session.add(inbound)
+        self.seen.fingerprints.add(reading.fingerprint)
+        self.seen.ids.add(message.message_id)
+        if ticket is not None:
+            self.seen.requesters.add(ticket.requester_addr)
+        described = [(a.name, a.type, a.size, a.inline) for a in message.attachments]
+        add_attachments(
+            self.session,
+            inbound,
+            [(*of, name) for of, name in zip(described, files, strict=True)],
+        )
 
 
 def _is_ours(message: ParsedMessage, instance: Instance) -> bool:
@@ -198,30 +344,6 @@ def _is_ours(message: ParsedMessage, instance: Instance) -> bool:
     return message.is_automatic and any(
         verify_loop_header(mark, instance.loop_key) is not None for mark in message.loop_marks
     )
-
-
-def _keep_automatic(
-    context: Context,
-    session: Session,
-    instance: Instance,
-    row: RawMessage,
-    message: ParsedMessage,
-    fingerprint: str,
-) -> None:
-    """Automatic mail is kept, beside the ticket it answers where there is one (decision 3)."""
-    answered = [*message.returned_ids, *message.in_reply_to, *reversed(message.references)]
-    ticket_id = ticket_of_message_ids(session, answered)
-    ticket = None if ticket_id is None else get_ticket(session, ticket_id)
-    _add_message(session, row, message, fingerprint, ticket)
-    kind = "own" if _is_ours(message, instance) else message.kind
-    reason = message.no_ack_reason or f"kind: {kind}"
-    if ticket is not None:
-        returned = kind != "own" and _note_returned(session, ticket, message, now=context.clock())
-        if not returned:
-            add_event(session, ticket, kind)
-    elif message.kind == "bounce":
-        reason = f"B-M7: about a mail that is not ours ({reason})"
-    _close(row, AUTOMATIC[kind], ticket_id, reason)
 
 
 def _note_returned(
@@ -250,36 +372,6 @@ def _is_about_the_address(bounce: Bounce) -> bool:
     if bounce.status is None:
         return bounce.hard is True
     return bounce.status.startswith("5.1.") or bounce.status == "5.2.1"
-
-
-def _append(
-    context: Context,
-    session: Session,
-    row: RawMessage,
-    message: ParsedMessage,
-    fingerprint: str,
-    place: Place,
-) -> None:
-    """Add a mail to its ticket; what the customer wants of us opens it again.
-
-    Mere thanks and what the shop's own people write (they answer from their mail program, with the
-    desk in copy) change no status.
-    """
-    ticket = place.ticket
-    assert ticket is not None
-    _add_message(session, row, message, fingerprint, ticket)
-    own = known_addresses(context.settings).is_own(message.from_addr)
-    if own and message.requester_source in ("from", "reply_to"):
-        add_event(session, ticket, "own_reply")
-    elif is_mere_thanks(message.text):
-        add_event(session, ticket, "thanks")
-    else:
-        if ticket.status not in OPEN and not row.archive:
-            set_status(session, ticket, "new", now=context.clock())
-        elif ticket.status == "waiting":
-            set_status(session, ticket, "assigned", now=context.clock())
-        add_event(session, ticket, "reply")
-    _close(row, "appended", ticket.id, place.reason)
 
 
 def _new_ticket(
@@ -315,63 +407,11 @@ def _new_ticket(
         shop=mailbox.shop if mailbox and mailbox.shop else shop.name,
         mailbox=row.mailbox,
         fingerprint="",
-        order_numbers=list(order_numbers(f"{complaint.subject}\n{complaint.text}")),
-        remedy=remedy(complaint.text),
+        order_numbers=list(complaint.order_numbers),
+        remedy=complaint.remedy,
         acknowledgement_reason="",
     )
 
 
-def _add_message(
-    session: Session,
-    row: RawMessage,
-    message: ParsedMessage,
-    fingerprint: str,
-    ticket: Ticket | None,
-) -> None:
-    assert row.id is not None
-    complaint = complaint_in(message)
-    inbound = add_inbound(
-        session,
-        InboundMessage(
-            raw_message_id=row.id,
-            ticket_id=None if ticket is None else ticket.id,
-            message_id=message.message_id,
-            fingerprint=fingerprint,
-            kind=message.kind,
-            from_addr=message.from_addr,
-            from_name=message.from_name,
-            subject=message.subject,
-            body=message.body,
-            text=complaint.text,
-            comment=complaint.comment,
-            language=message.language,
-            sent_at=message.date,
-            received_at=row.received_at,
-            defects=[*message.defects, *([TRUNCATED] if row.truncated else [])],
-        ),
-    )
-    add_attachments(
-        session,
-        inbound,
-        [(a.name, a.type, a.size, a.inline, _sha256(a.content)) for a in message.attachments],
-    )
-
-
-def _close(row: RawMessage, outcome: str, ticket_id: int | None, reason: str | None) -> None:
-    row.outcome, row.ticket_id, row.reason = outcome, ticket_id, reason
-
-
-def _fingerprint(message: ParsedMessage) -> str:
-    """The same for one mail that came by two ways with other trace fields (B-H5)."""
-    parts = (
-        message.message_id,
-        message.from_addr,
-        message.date.isoformat() if message.date else "",
-        _sha256(message.body.encode()),
-        *(_sha256(attachment.content) for attachment in message.attachments),
-    )
-    return _sha256("\n".join(parts).encode())
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _close(row: RawMessage, outcome: str, ticket: Ticket | None, reason: str | None) -> None:
+    row.outcome, row.ticket, row.reason = outcome, ticket, reason

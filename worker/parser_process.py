@@ -11,18 +11,19 @@ import resource
 import signal
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from config.errors import TemporaryError
-from worker.mime import parse
-from worker.parsed_message import KnownAddresses, ParsedMessage
+from worker.parsed_message import KnownAddresses
+from worker.reading import Reading, read_mail
 
 log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 2 * 1024**3  # address space; a mail of 50 MB needs a few copies of itself
 SECONDS_PER_MAIL = 20
 SECONDS_PER_BATCH = 120
+SECONDS_TO_END = 5
 
 
 class Unparsable(TemporaryError):
@@ -35,32 +36,51 @@ class ParserProcess:
     def __init__(self, known: KnownAddresses) -> None:
         self._known = known
         self._pool: ProcessPoolExecutor | None = None
+        self._begun: tuple[Sequence[bytes], Future[list[Reading]] | None] = (), None
 
-    def parse_all(self, contents: Sequence[bytes]) -> list[ParsedMessage]:
-        """Parse messages in order; raises Unparsable when the child dies or takes too long."""
+    def begin(self, contents: Sequence[bytes]) -> None:
+        """Let the child read these mails while the caller does something else."""
+        self._begun = contents, self._submit(contents)
+
+    def read_all(self, contents: Sequence[bytes]) -> list[Reading]:
+        """Read mails in order; raises Unparsable when the child dies or takes too long."""
+        begun, reading = self._begun
+        self._begun = (), None
+        try:
+            if begun is not contents or reading is None:
+                if reading is not None and not reading.done():
+                    self.close()  # nobody waits for that any more, and this is not to wait for it
+                reading = self._submit(contents)
+            return reading.result(min(SECONDS_PER_MAIL * len(contents), SECONDS_PER_BATCH))
+        except (BrokenProcessPool, TimeoutError, MemoryError, CancelledError) as error:
+            self.close()
+            raise Unparsable(
+                f"the parser did not survive this mail ({type(error).__name__})"
+            ) from error
+
+    def _submit(self, contents: Sequence[bytes]) -> Future[list[Reading]]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 max_workers=1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_prepare_child,
             )
-        try:
-            limit = min(SECONDS_PER_MAIL * len(contents), SECONDS_PER_BATCH)
-            return self._pool.submit(_parse_all, list(contents), self._known).result(limit)
-        except (BrokenProcessPool, TimeoutError, MemoryError) as error:
-            self.close()
-            raise Unparsable(
-                f"the parser did not survive this mail ({type(error).__name__})"
-            ) from error
+        return self._pool.submit(_read_all, list(contents), self._known)
 
     def close(self) -> None:
         """End the child, also one that is stuck."""
+        self._begun = (), None
         if self._pool is None:
             return
         for process in list((self._pool._processes or {}).values()):
             process.kill()
+        manager = self._pool._executor_manager_thread
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = None
+        if manager is not None:
+            # Python 3.11 says farewell to it at exit and falls over one that ends just then. Not
+            # for ever: before 3.11.5 it may hang over a child that died while it was written to.
+            manager.join(SECONDS_TO_END)  # type: ignore[attr-defined]
 
 
 def _prepare_child() -> None:
@@ -80,5 +100,5 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def _parse_all(contents: Sequence[bytes], known: KnownAddresses) -> list[ParsedMessage]:
-    return [parse(content, known) for content in contents]
+def _read_all(contents: Sequence[bytes], known: KnownAddresses) -> list[Reading]:
+    return [read_mail(content, known) for content in contents]

@@ -7,7 +7,6 @@ What to read next depends on UIDVALIDITY and UID alone, never on a flag that som
 change (C-03).
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -282,7 +281,7 @@ def _store(
     """Write one batch, not yet committed; return the UIDs that are stored then."""
     limit = context.settings.storage.max_bytes
     now = context.clock()
-    kept = []
+    fetched: dict[int, tuple[dict[str, Any], bytes]] = {}
     for uid in uids:
         if wanted[uid] == "no":
             continue
@@ -303,10 +302,10 @@ def _store(
             continue
         row["archive"] = wanted[uid] == "archive"
         row["truncated"] = envelope.size > limit and len(content) >= HEAD_BYTES
-        store_raw(session, context.files, row, content, hashlib.sha256(content).hexdigest())
-        kept.append(uid)
+        fetched[uid] = row, content
+    store_raw(session, context.files, list(fetched.values()))
     checkpoint("CP-08")
-    return kept
+    return list(fetched)
 
 
 def _parts(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -7,9 +7,9 @@ from storage.database import open_session
 from storage.instance import get_instance
 from storage.mail import opening_message, raw_bytes
 from storage.outbox import acknowledgement_of
+from storage.seen import Seen
 from storage.tickets import with_confirmed_requester
 from worker.acknowledge import acknowledge
-from worker.complaint import complaint_in
 from worker.context import Context
 from worker.parser_process import ParserProcess
 
@@ -29,16 +29,18 @@ def release_confirmed(context: Context, parser: ParserProcess) -> int:
             assert ticket.id is not None
             row = opening_message(session, ticket.id)
             if row is not None and acknowledgement_of(session, ticket.id) is None:
-                [message] = parser.parse_all([raw_bytes(session, context.files, str(row.sha256))])
+                [reading] = parser.read_all([raw_bytes(session, context.files, str(row.sha256))])
+                message = reading.message
                 if (message.no_ack_reason or "").startswith(_ABOUT_THE_ADDRESS):
                     message = replace(message, no_ack_reason=None)
                 complaint = replace(
-                    complaint_in(message),
+                    reading.complaint,
                     requester_addr=ticket.requester_addr,
                     requester_status="known",
                 )
+                reading = replace(reading, message=message, complaint=complaint)
                 acknowledge(
-                    context, session, instance, ticket, message, complaint, archive=row.archive
+                    context, session, instance, ticket, reading, Seen(), archive=row.archive
                 )
             ticket.acknowledgement_wanted_at = None
             session.add(ticket)

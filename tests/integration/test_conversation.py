@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from storage.mail import add_inbound
 from storage.tables import InboundMessage
 from storage.tickets import open_ticket
 from tests.factories import NOW, a_mail, a_raw_message, a_ticket, an_outbox_message
@@ -22,23 +21,22 @@ def opened(session, *, sender=ANNA, **columns):
     raw = a_raw_message()
     ticket = open_ticket(session, a_ticket(requester_addr=sender, **columns))
     session.add(raw)
-    session.flush()
-    message = add_inbound(
-        session,
-        InboundMessage(
-            raw_message_id=raw.id,
-            ticket_id=ticket.id,
-            message_id=f"first.{raw.uid}@klient.example",
-            fingerprint=str(raw.uid),
-            kind="person",
-            from_addr=sender,
-            from_name="Anna",
-            subject="Reklamacja",
-            body="x",
-            text="x",
-            received_at=NOW,
-        ),
+    session.flush()  # gives both their ids
+    message = InboundMessage(
+        raw_message_id=raw.id,
+        ticket_id=ticket.id,
+        message_id=f"first.{raw.uid}@klient.example",
+        fingerprint=str(raw.uid),
+        kind="person",
+        from_addr=sender,
+        from_name="Anna",
+        subject="Reklamacja",
+        body="x",
+        text="x",
+        received_at=NOW,
     )
+    session.add(message)
+    session.flush()
     session.commit()
     return ticket, message
 

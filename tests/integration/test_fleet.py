@@ -451,6 +451,7 @@ def test_a_batch_that_is_not_yet_committed_holds_up_nobodys_ticket_numbers(engin
     with open_session(engine) as other:
         first = reserve_references(other, year=now.year, count=2)
         open_ticket(other, a_ticket(reference=next(first)))
+        other.flush()
         second = reserve_references(session, year=now.year, count=1)
         assert list(second) == ["ODZ-2026-000003"]
         other.rollback()

@@ -368,7 +368,7 @@ def test_two_workers_that_read_the_same_bytes_at_once_open_one_ticket(engine, ma
     def work():
         own = ParserProcess(known_addresses(context.settings))
         try:
-            own.parse_all([mails[0]])
+            own.read_all([mails[0]])
             start.wait()
             while ingest(context, own):
                 continue
@@ -738,15 +738,15 @@ class KilledBy:
         self._deadly = deadly
         self._parser = ParserProcess(known)
 
-    def parse_all(self, contents):
+    def read_all(self, contents):
         if any(self._deadly in content for content in contents):
             others = set(multiprocessing.active_children())
             self._parser.close()
-            self._parser.parse_all([b""])
+            self._parser.read_all([b""])
             for child in set(multiprocessing.active_children()) - others:
                 child.kill()
                 child.join()
-        return self._parser.parse_all(contents)
+        return self._parser.read_all(contents)
 
     def close(self):
         self._parser.close()
@@ -866,9 +866,9 @@ def test_the_same_id_with_another_body_is_a_ticket_but_not_answered_again(contex
 class Weighing(ParserProcess):
     """Notes how many bytes were in hand at once."""
 
-    def parse_all(self, contents):
+    def read_all(self, contents):
         self.held = [*getattr(self, "held", []), sum(map(len, contents))]
-        return super().parse_all(contents)
+        return super().read_all(contents)
 
 
 def test_many_large_mails_are_not_held_in_memory_at_once(context):

@@ -54,8 +54,8 @@ def stand_still():
         os.kill(os.getpid(), signal.SIGSTOP)
 
 class Parser(ParserProcess):
-    def parse_all(self, contents):
-        parsed = super().parse_all(contents)
+    def read_all(self, contents):
+        parsed = super().read_all(contents)
         stand_still()
         return parsed
 

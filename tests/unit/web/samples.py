@@ -8,7 +8,7 @@ from config.taxonomy import Taxonomy
 from storage.database import Session
 from storage.files import FileStore
 from storage.labels import add_label
-from storage.mail import add_attachments, add_inbound
+from storage.mail import add_attachments
 from storage.outbox import put_in_outbox
 from storage.people import add_person
 from storage.tables import (
@@ -98,6 +98,7 @@ def a_ticket(
             }
         ),
     )
+    session.flush()
     _add_message(session, ticket, mail, number, received, files=files)
     if mail.second:
         reply = Mail(mail.subject, mail.second, sender=mail.sender)
@@ -135,24 +136,23 @@ def _add_message(
     session.add(raw)
     session.flush()
     assert raw.id is not None
-    message = add_inbound(
-        session,
-        InboundMessage(
-            raw_message_id=raw.id,
-            ticket_id=ticket.id,
-            message_id=f"{number}@mail.example.com",
-            fingerprint=f"fingerprint-{number}",
-            kind="person",
-            from_addr=mail.sender[1],
-            from_name=mail.sender[0],
-            subject=mail.subject,
-            body=f"{mail.text}\n\n{mail.quoted}".strip(),
-            text=mail.text,
-            comment=mail.comment,
-            language=mail.language,
-            received_at=received,
-        ),
+    message = InboundMessage(
+        raw_message_id=raw.id,
+        ticket_id=ticket.id,
+        message_id=f"{number}@mail.example.com",
+        fingerprint=f"fingerprint-{number}",
+        kind="person",
+        from_addr=mail.sender[1],
+        from_name=mail.sender[0],
+        subject=mail.subject,
+        body=f"{mail.text}\n\n{mail.quoted}".strip(),
+        text=mail.text,
+        comment=mail.comment,
+        language=mail.language,
+        received_at=received,
     )
+    session.add(message)
+    session.flush()
     if files is not None:
         add_attachments(
             session,
