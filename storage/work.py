@@ -7,7 +7,8 @@ on PostgreSQL.
 
 Rows found with an expired lease belonged to a process that died. One of them may have killed it,
 so they are taken one at a time, and only then does taking count as an attempt: the row in hand at
-the next death is known.
+the next death is known. Those that were in hand already come last: else the oldest one would be in
+hand whenever a new process dies young, whatever the reason, and be taken for the cause.
 
 Each claim has a word of its own (``claimed_by``). A worker that stood still for longer than its
 lease, and wakes when another has taken its rows, finds another word there before it writes
@@ -24,6 +25,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Engine, func, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -34,6 +36,10 @@ Row = TypeVar("Row", bound=WorkColumns)
 
 LEASE = timedelta(seconds=20)
 RENEW_EVERY = 5.0  # seconds
+# Beyond these no living worker plans; the clocks of two machines may differ by less.
+UNTRIED_WITHIN = timedelta(minutes=5)
+RETRIED_WITHIN = timedelta(days=7)
+LEASED_WITHIN = timedelta(hours=1)
 
 
 def a_claim() -> str:
@@ -49,9 +55,9 @@ def claim(session: Session, table: type[Row], *, now: datetime, limit: int) -> S
     """
     orphaned = col(table.claimed_until) < now
     free = col(table.claimed_until).is_(None)
-    return _take(session, table, orphaned, now=now, limit=1, attempts=1) or _take(
-        session, table, free, now=now, limit=limit, attempts=0
-    )
+    return _take(
+        session, table, orphaned, now=now, limit=1, attempts=1, first=col(table.attempts)
+    ) or _take(session, table, free, now=now, limit=limit, attempts=0)
 
 
 def _take(
@@ -62,12 +68,13 @@ def _take(
     now: datetime,
     limit: int,
     attempts: int,
+    first: Mapped[int] | None = None,
 ) -> Sequence[Row]:
     row_id = _id_of(table)
     due = (
         select(row_id)
         .where(col(table.next_attempt_at) <= now, available)
-        .order_by(col(table.next_attempt_at), row_id)
+        .order_by(*([] if first is None else [first]), col(table.next_attempt_at), row_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         # A CTE, not a subquery: PostgreSQL may run a subquery again and take too many rows.
@@ -152,6 +159,28 @@ def release_all(session: Session, tables: Sequence[type[WorkColumns]], *, now: d
             .values(claimed_until=now - timedelta(microseconds=1), claimed_by=None)
         )
     session.commit()
+
+
+def bring_back(session: Session, tables: Sequence[type[WorkColumns]], *, now: datetime) -> int:
+    """Make due what lies in a future that nobody meant: the clock was set back (CP-47).
+
+    A first attempt is never put off, a later one never for a week, a lease never for an hour.
+    Returns how many rows.
+    """
+    rows = 0
+    for table in tables:
+        untried = (col(table.attempts) == 0) & col(table.problem).is_(None)
+        due = col(table.next_attempt_at)
+        put_off = (untried & (due > now + UNTRIED_WITHIN)) | (due > now + RETRIED_WITHIN)
+        leased = col(table.claimed_until) > now + LEASED_WITHIN
+        for wrong, right in (
+            (put_off, {"next_attempt_at": now}),
+            (leased, {"claimed_until": now - timedelta(microseconds=1)}),
+        ):
+            changed = update(table).where(wrong).values(right).returning(_id_of(table))
+            rows += len(session.scalars(changed).all())
+    session.commit()
+    return rows
 
 
 @contextmanager

@@ -19,6 +19,11 @@ _LONG_RUN = re.compile(rf"\s{{{_KEPT + 1}}}|([-=_.*>~+#!?|])\1{{{_KEPT}}}")
 _SPACES = re.compile(r"\s+")
 # A word as people write them; a run of a thousand letters is none.
 _WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,40}(?![^\W\d_])")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_CYRILLIC = re.compile(r"[\u0400-\u04ff]")
+_LAST_LATIN = "\u024f"
+_LOOKALIKES = str.maketrans("авекмнорстухіјѕԁАВЕКМНОРСТУХІЈЅ", "abekmhopctyxijsdABEKMHOPCTYXIJS")
+_WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 # The last letter of the Latin, Greek and Cyrillic blocks.
 _LAST_LETTER = "\u052f"
 
@@ -34,13 +39,34 @@ def prepare(subject: str, text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """NFC, without control and invisible characters, runs of white space as one space."""
-    composed = unicodedata.normalize("NFC", text)
-    visible = "".join(
-        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co") else " "
-        for char in composed
-    )
-    return _SPACES.sub(" ", visible).strip()
+    """NFC in plain letters, without invisible characters, runs of white space as one space.
+
+    A soft hyphen or a joiner inside a word leaves no gap in it (E-21); a Cyrillic letter among
+    Latin ones, or a wide one, becomes the Latin letter that it looks like (E-20).
+    """
+    composed = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    if composed.isascii():
+        visible = composed
+    else:
+        visible = composed.translate(_WIDE)
+        if _CYRILLIC.search(visible):
+            visible = _LETTERS.sub(_without_lookalikes, visible)
+    if visible.isprintable():
+        return visible
+    return _SPACES.sub(" ", "".join(map(_visible, visible))).strip()
+
+
+def _without_lookalikes(word: re.Match[str]) -> str:
+    found: str = word[0]
+    latin = sum(char <= _LAST_LATIN for char in found)
+    return found.translate(_LOOKALIKES) if latin > len(found) / 2 else found
+
+
+def _visible(char: str) -> str:
+    category = unicodedata.category(char)
+    if category == "Cf":
+        return ""
+    return " " if category in ("Cc", "Cs", "Co") else char
 
 
 def without_runs(text: str) -> str:

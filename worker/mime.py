@@ -75,8 +75,7 @@ def take_apart(raw: bytes, known: KnownAddresses) -> ParsedMessage:
     sender = _first_mailbox(senders)
     subject = decode_words(root.get("subject"))
     return_path = _return_path(root)
-    if len(root.all("from")) > 1:
-        notes.append("several From fields")
+    notes += [f"several {name} fields" for name in _ONCE if len(root.all(name.lower())) > 1]
 
     text, attachments = content(root, notes)
     report = delivery_report(
@@ -216,6 +215,8 @@ def as_plain_text(raw: bytes, problem: str) -> ParsedMessage:
         error=f"{problem}; its bytes are kept",
     )
 
+
+_ONCE = ("From", "Subject", "Date", "Message-ID")  # RFC 5322 §3.6; the first one is read (E-28)
 
 # --- header ------------------------------------------------------------------------------------
 

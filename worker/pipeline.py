@@ -22,7 +22,7 @@ from storage.database import DATABASE_DOWN, explain, open_session
 from storage.instance import get_instance
 from storage.tables import Alarm, OutboxMessage, RawMessage, Ticket, WorkColumns
 from storage.tickets import with_confirmed_requester
-from storage.work import has_work
+from storage.work import bring_back, has_work
 from worker.alarm_channels import tell_of_alarms
 from worker.alarms import count_rows, look_for_alarms
 from worker.assign import ActiveTriager, assign, refresh_priorities
@@ -101,6 +101,13 @@ def build_steps(
             "alarms", partial(look_for_alarms, context), 30, again_at_once=False, one_at_a_time=True
         ),
         Step(
+            "alarms clock",
+            partial(_check_clock, context),
+            60,
+            again_at_once=False,
+            one_at_a_time=True,
+        ),
+        Step(
             "alarms tell",
             partial(tell_of_alarms, context),
             30,
@@ -116,6 +123,15 @@ def build_steps(
         ),
     ]
     return steps + [step for step in others if step.name.split()[0] in only]
+
+
+def _check_clock(context: Context) -> int:
+    """Work that a clock set back has put off is due now (CP-47)."""
+    with open_session(context.engine) as session:
+        rows = bring_back(session, (RawMessage, Ticket, OutboxMessage), now=context.clock())
+    if rows:
+        log.warning("clock was set back", extra={"count": rows})
+    return rows
 
 
 def _waiting(context: Context, table: type[WorkColumns]) -> Callable[[], bool]:

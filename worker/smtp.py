@@ -18,6 +18,7 @@ from config.checkpoint import checkpoint
 from config.errors import OdzewError, PermanentError, TemporaryError
 from config.settings import MailServer
 from worker.oauth import TokenLogin, xoauth2
+from worker.smtp_replies import BoundedSMTP, BoundedSMTPOverTLS
 
 TIMEOUT_SECONDS = 20
 # The server may check the message before it answers the final dot: RFC 5321 §4.5.3.2.6.
@@ -107,11 +108,11 @@ def connect(server: MailServer, login: TokenLogin | None = None) -> Iterator[Smt
     with translated(server):
         tls = ssl.create_default_context(cafile=server.ca_file and str(server.ca_file))
         if server.security == "tls":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(
+            client: smtplib.SMTP = BoundedSMTPOverTLS(
                 server.host, server.port, name, timeout=TIMEOUT_SECONDS, context=tls
             )
         else:
-            client = smtplib.SMTP(server.host, server.port, name, timeout=TIMEOUT_SECONDS)
+            client = BoundedSMTP(server.host, server.port, name, timeout=TIMEOUT_SECONDS)
     try:
         with translated(server):
             if server.security == "starttls":

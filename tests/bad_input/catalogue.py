@@ -117,7 +117,6 @@ ELSEWHERE = {
 
 # Parts of an item for which there is no place in odzew; the rest of the item is tested.
 INAPPLICABLE = {
-    "E-20": "the classifier's input is not folded to look-alikes; the page shows what was sent",
     "E-37": "archives are stored and handed out, never opened",
     "E-38": "there are no thumbnails: no picture is ever decoded",
     "E-43": "there is no HTML view: the page shows the text of a mail",

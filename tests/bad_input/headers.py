@@ -142,7 +142,7 @@ def doubled_fields() -> Iterator[BadMail]:
             f"two {name}",
             raw,
             acknowledged=acknowledged,
-            defect="several From fields" if name == "From" else "",
+            defect="" if name in ("Content-Type", "To") else f"several {name} fields",
         )
 
 

@@ -1,5 +1,6 @@
 """E-77: SMTP servers that say too much, or nothing that anybody could read."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -72,4 +73,36 @@ def test_a_greeting_in_another_alphabet_is_no_obstacle(make_server):
 def test_a_greeting_of_many_lines_is_read_to_its_end(make_server):
     greeting = b"220-witamy\r\n" * 10_000 + b"220 ok\r\n"
     with connect(an_smtp_server(port=make_server(greeting))):
+        pass
+
+
+def test_a_greeting_without_end_is_given_up(make_server):
+    greeting = b"220-witamy\r\n" * 1_000_000  # 12 MB, and no last line
+    started = time.monotonic()
+    with (
+        pytest.raises(ServerUnreachable, match="does not end"),
+        connect(an_smtp_server(port=make_server(greeting))),
+    ):
+        pass
+    assert time.monotonic() - started < 5
+
+
+def test_a_greeting_that_comes_drop_by_drop_is_given_up(monkeypatch):
+    monkeypatch.setattr("worker.smtp_replies.GRACE_SECONDS", -19.5)  # half a second for a reply
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b"2")
+                time.sleep(0.05)
+
+    threading.Thread(target=drip, daemon=True).start()
+    port = int(server.getsockname()[1])
+    with (
+        server,
+        pytest.raises(ServerUnreachable, match="does not end"),
+        connect(an_smtp_server(port=port)),
+    ):
         pass

@@ -25,7 +25,22 @@ def test_a_word_that_begins_like_a_prefix_stays():
 
 
 def test_white_space_and_control_characters_are_folded():
-    assert prepare("", "a\r\n\n b\x00\u00a0c\u200bd") == "a b c d"
+    assert prepare("", "a\r\n\n b\x00\u00a0c\u200bd") == "a b cd"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        pytest.param("rekl\u0430macja", "reklamacja", id="E-20: a Cyrillic letter"),
+        pytest.param("Ｒｅｋｌａｍａｃｊａ １２３", "Reklamacja 123", id="E-20: wide letters"),
+        pytest.param("скарга на посилку", "скарга на посилку", id="Ukrainian"),
+        pytest.param("rekla\u00admacja", "reklamacja", id="E-21: a soft hyphen"),
+        pytest.param("\u202ereklamacja\u200b\u2069", "reklamacja", id="E-21: marks of direction"),
+        pytest.param("u\u200dsz\u200bkodzone", "uszkodzone", id="E-21: zero width"),
+    ],
+)
+def test_a_classifier_reads_what_a_person_sees(sent, read):
+    assert prepare("", sent) == read
 
 
 def test_a_mail_without_a_subject_is_its_text():
