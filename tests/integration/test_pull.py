@@ -599,6 +599,22 @@ def test_a_certificate_that_is_not_trusted_is_said_in_a_sentence(
     assert "ca_file" in str(failure.value)
 
 
+def test_a_certificate_that_expires_is_said_and_nothing_is_lost(context, dovecot, user, box):
+    mailbox = box(port=dovecot.imaps_port, security="tls", ca_file=dovecot.authority)
+    dovecot.append(user, a_mail())
+    assert pull(context, mailbox) == 1
+    try:
+        dovecot.restart_with_certificate(days=-1)
+        dovecot.append(user, a_mail())
+        with pytest.raises(MailboxUnreachable, match="not trusted .*has expired"):
+            pull(context, mailbox)
+        assert "has expired" in cursor(context).problem
+    finally:
+        dovecot.restart_with_certificate(days=2)
+    assert pull(context, mailbox) == 1
+    assert cursor(context).problem is None
+
+
 def test_plain_text_is_not_spoken_where_tls_was_asked_for(context, dovecot, box, make_proxy):
     """C-33: no password goes out when STARTTLS does not work."""
     proxy = make_proxy(dovecot.imap_port)

@@ -1,6 +1,7 @@
 """A certificate authority of the test run, and a certificate for localhost signed by it."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.rigs.process import require
@@ -20,21 +21,37 @@ SERVER = [
 class Certificates:
     """PEM files in one folder. ``authority`` is what a client must trust."""
 
-    def __init__(self, folder: Path, *, days: int = 2) -> None:
-        """days: how long both are valid; a negative number makes them expired ones."""
-        self.authority, authority_key = folder / "authority.pem", folder / "authority-key.pem"
+    def __init__(self, folder: Path) -> None:
+        self.authority, self._authority_key = folder / "authority.pem", folder / "authority-key.pem"
         self.certificate, self.key = folder / "localhost.pem", folder / "localhost-key.pem"
-        _make(self.authority, authority_key, "odzew test authority", AUTHORITY, days, [])
-        signed_by = ["-CA", str(self.authority), "-CAkey", str(authority_key)]
-        _make(self.certificate, self.key, "localhost", SERVER, days, signed_by)
+        _request(
+            "odzew test authority",
+            AUTHORITY,
+            key=self._authority_key,
+            output=self.authority,
+            more=["-x509", "-days", "2"],
+        )
+        self.renew()
+
+    def renew(self, *, days: int = 2) -> None:
+        """The server gets another certificate; a negative number of days makes it an expired one."""
+        request = self.certificate.with_suffix(".csr")
+        _request("localhost", SERVER, key=self.key, output=request)
+        command = [_openssl(), "x509", "-req", "-in", str(request), "-copy_extensions", "copyall"]
+        command += ["-CA", str(self.authority), "-CAkey", str(self._authority_key)]
+        command += ["-days", str(days), "-out", str(self.certificate)]
+        subprocess.run(command, check=True, capture_output=True)
 
 
-def _make(
-    certificate: Path, key: Path, name: str, extensions: list[str], days: int, signed_by: list[str]
+def _openssl() -> str:
+    return require("/usr/bin/openssl", "openssl")
+
+
+def _request(
+    name: str, extensions: list[str], *, key: Path, output: Path, more: Sequence[str] = ()
 ) -> None:
-    command = [require("/usr/bin/openssl", "openssl"), "req", "-x509", "-nodes"]
+    command = [_openssl(), "req", "-new", "-nodes", "-config", "/dev/null", *more]
     command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-subj", f"/CN={name}", "-days", str(days), "-config", "/dev/null"]
+    command += ["-subj", f"/CN={name}", "-keyout", str(key), "-out", str(output)]
     command += [word for extension in extensions for word in ("-addext", extension)]
-    command += ["-keyout", str(key), "-out", str(certificate), *signed_by]
     subprocess.run(command, check=True, capture_output=True)

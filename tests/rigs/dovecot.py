@@ -78,6 +78,13 @@ class Dovecot:
             while listens(self.imap_port):
                 continue
 
+    def restart_with_certificate(self, *, days: int) -> None:
+        """days: how long it is valid; a negative number makes it an expired one."""
+        self.stop()
+        self._certificates.renew(days=days)
+        give_to_server_user(self._certificates.certificate, self._certificates.key)
+        self.start()
+
     def close(self) -> None:
         """Remove it with every mailbox."""
         self.kill()
