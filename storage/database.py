@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 from sqlmodel import Session, create_engine
 
 from config.errors import PermanentError, TemporaryError
+from storage.file_systems import network_file_system
 from storage.tables import Instance
 
 __all__ = [
@@ -129,8 +130,9 @@ def database_file(engine: Engine) -> Path | None:
 def migrate(engine: Engine) -> None:
     """Bring the schema to this code's revision and make sure the instance row is there.
 
-    Raises DatabaseNewer when the database knows a revision that this code does not, and
-    DatabaseUnreachable when it cannot be connected to or written.
+    Raises DatabaseNewer when the database knows a revision that this code does not,
+    DatabaseUnreachable when it cannot be connected to or written, and PermanentError when it is a
+    file on another machine.
     """
     file = database_file(engine)
     config = Config()
@@ -139,6 +141,7 @@ def migrate(engine: Engine) -> None:
     try:
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
+            _refuse_network(file)
         with engine.begin() as connection:
             _one_at_a_time(connection)
             current = MigrationContext.configure(connection).get_current_revision()
@@ -158,6 +161,15 @@ def migrate(engine: Engine) -> None:
                     session.commit()
     except (DBAPIError, OSError) as error:
         raise DatabaseUnreachable(explain(engine, error)) from error
+
+
+def _refuse_network(file: Path) -> None:
+    kind = network_file_system(file.parent)
+    if kind is not None:
+        raise PermanentError(
+            f"the database {file} lies on a network file system ({kind}), where SQLite loses data; "
+            "put it on a local disk, or use PostgreSQL"
+        )
 
 
 def is_schema_current(engine: Engine) -> bool:
