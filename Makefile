@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed parse-speed bench-signals fleet learning fuzz lock migration
+.PHONY: help run demo-once test check lint pictures score corpus train evaluate entities recipes classify-speed parse-speed large-shop archive fleet chaos learning fuzz lock migration
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -62,7 +62,7 @@ classify-speed: ## mails a second against a plain pipeline and the machine's pea
 	$(BIN)/python -m bench.classify
 
 var/bench-peers:
-	$(BIN)/pip install -q --target var/bench-peers mail-parser==4.8.0 django-helpdesk==2.6.1 django==5.2.19 beautifulsoup4==4.15.0 email-reply-parser==0.5.12
+	$(BIN)/pip install -q --target var/bench-peers mail-parser==4.8.0 django-helpdesk==2.6.1 django==5.2.19 beautifulsoup4==4.15.0 email-reply-parser==0.5.12 django-mailbox==4.10.1
 
 parse-speed: var/bench-peers ## mails read a second on one core, beside the standard library, mail-parser and django-helpdesk
 	$(BIN)/python -m bench.parse
@@ -71,11 +71,20 @@ crashes: ## kill the worker at each named point, on SQLite and on PostgreSQL
 	@$(PYTHON) -m odzew.setup --test
 	ODZEW_EVERY_CRASH=1 $(BIN)/python -m pytest tests/integration/test_crashes.py
 
-bench-signals: ## what /metrics, /readyz and the alarms cost at 200,000 tickets
-	$(BIN)/python -m bench.signals
+large-shop: ## what pages, signals and a mail cost at 200,000 tickets (V="--tickets 1000": fewer)
+	$(BIN)/python -m bench.large_shop $(V)
+
+archive: ## `odzew import` of 100,000 old mails, killed once on the way (V="--mails 2000": fewer)
+	$(BIN)/python -m bench.archive $(V)
 
 fleet: ## 1, 2 and 4 nodes of odzew fleet on 20,000 mails, the classifier simulated (V="--mails 6000": fewer)
 	$(BIN)/python -m bench.fleet $(V)
+
+chaos: ## three nodes, 300 kills at work, broken lines, 5,000 mails: nothing lost or doubled (V="--kills 30": fewer)
+	$(BIN)/python -m bench.chaos $(V)
+
+pipeline: var/bench-peers ## mails a second through all of it, beside limits and peers (V="--mails 300 --classified 60 --peer-mails 60": fewer; V="--memory 50000")
+	$(BIN)/python -m bench.pipeline $(V)
 
 learning: ## how fast a shop's own labels make it better
 	$(BIN)/python -m bench.retrain

@@ -26,54 +26,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from config.settings import load_settings
-from config.taxonomy import Taxonomy
+from bench.desk import MAILBOX, PASSWORD_VARIABLE, ROOT, SHOP, Simulated, is_done, opened
 from models.corpus import corpus
 from storage.columns import utc_now
-from storage.database import migrate, open_database, open_session
-from storage.files import FileStore
-from storage.reports import WorkLeft, work_left
+from storage.database import open_session
+from storage.reports import work_left
 from tests.factories import a_mail
 from tests.oracle import broken_promises
 from tests.rigs import Dovecot, Postgres, SmtpCatcher
-from triage.triager import Triage
-from worker.assign import ActiveTriager
 from worker.context import Context
 
-ROOT = Path(__file__).parents[1]
 SEED = 20261122
 # 45.7 mails a second: the shipped classifier with both cores to itself, docs/classifier.md.
 CLASSIFIER_MS = 22.0
 GO = "go"  # a file for which the nodes wait
-PASSWORD_VARIABLE = "ODZEW_BENCH_PASSWORD"
-SHOP = """
-[shop]
-name = "Sklep Przykładny"
-own_domains = ["sklep.test"]
-[database]
-url = "{database}"
-[storage]
-path = "{storage}"
-[acknowledgements]
-per_mailbox_per_hour = 1000000
-breaker_factor = 0
-[smtp]
-host = "127.0.0.1"
-port = {smtp}
-security = "none"
-sender = "Sklep Przykładny <reklamacje@sklep.test>"
-"""
-MAILBOX = """
-[[mailboxes]]
-name = "{name}"
-host = "127.0.0.1"
-port = {imap}
-security = "none"
-username = "{user}"
-password_env = "ODZEW_BENCH_PASSWORD"
-start = "all"
-idle = false
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,18 +152,6 @@ def measure(
         postgres.drop_database(database)
 
 
-def opened(configuration: Path) -> Context:
-    settings = load_settings(configuration)
-    engine = open_database(settings.database.url)
-    migrate(engine)
-    return Context(
-        settings=settings,
-        taxonomy=Taxonomy.load(),
-        engine=engine,
-        files=FileStore(settings.storage.path),
-    )
-
-
 @contextmanager
 def running(count: int, configuration: Path, classifier_ms: float, password: str) -> Iterator[None]:
     """So many nodes, each a process of its own with one thread for numbers."""
@@ -235,10 +189,6 @@ def wait_until_done(context: Context, mails: int) -> tuple[float, float, float, 
             total, busy, ours = (after - b for after, b in zip(_ticks(), before, strict=True))
             return now, stored, handled, busy / total, ours / total
         time.sleep(0.5)
-
-
-def is_done(left: WorkLeft, mails: int) -> bool:
-    return left.mails == mails and left.is_nothing
 
 
 def _ticks() -> tuple[int, int, int]:
@@ -289,35 +239,6 @@ def _row(run: Run, mails: int, alone: float) -> str:
 
 
 # The node
-
-
-class Simulated(ActiveTriager):
-    """A classifier that takes its time and nothing else."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def get(self, _session: object) -> "Simulated":  # type: ignore[override]
-        return self
-
-    def triage(self, texts: Sequence[object]) -> list[Triage]:
-        time.sleep(self._seconds * len(texts))
-        return [SAID] * len(texts)
-
-
-SAID = Triage(
-    cause="damaged_in_transit",
-    cause_confidence=0.9,
-    urgency="normal",
-    urgency_confidence=0.9,
-    needs_review=False,
-    level="automatic",
-    causes={"damaged_in_transit": 0.9},
-    urgencies={"normal": 0.9},
-    secondary=(),
-    facts=(),
-    classifier="simulated",
-)
 
 
 def run_node(configuration: Path, seconds: float) -> None:

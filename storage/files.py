@@ -1,8 +1,10 @@
 """Files by the hash of their content: attachments, and raw mails too large for the database."""
 
+import fcntl
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from config.checkpoint import checkpoint
@@ -17,7 +19,8 @@ class FileStore:
     """A folder of files named by SHA-256; a name that exists has its whole content.
 
     A file is written under a temporary name, synced and renamed, so a crash leaves at most a
-    ``.part`` file, never a half one under its final name.
+    ``.part`` file, never a half one under its final name. Its writer holds a lock on it, which ends
+    with the process: many may write into the folder, and any of them may sweep it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -44,15 +47,22 @@ class FileStore:
         return self.path(sha256).read_bytes()
 
     def sweep(self) -> int:
-        """Remove what a crash left half-written; return how many files."""
-        parts = list(self.root.glob("*/*.part"))
-        for part in parts:
-            part.unlink(missing_ok=True)
-        return len(parts)
+        """Remove what a crash left half-written, not what is being written; return how many."""
+        return sum(_remove_abandoned(part) for part in self.root.glob("*/*.part"))
+
+
+def _remove_abandoned(part: Path) -> bool:
+    with suppress(OSError), part.open("rb") as file:  # renamed meanwhile, or its writer lives
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        part.unlink()
+        return True
+    return False
 
 
 def _write(target: Path, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as file:
+        with suppress(OSError):  # a file system without locks: then nobody gets one to sweep
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             file.write(content)
             file.flush()
@@ -63,7 +73,7 @@ def _write(target: Path, content: bytes) -> None:
             checkpoint("CP-07")
         except OSError:
             # On a full disk each attempt would leave as much as there was room for.
-            Path(file.name).unlink()
+            Path(file.name).unlink(missing_ok=True)
             raise
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from sqlalchemy import func, true, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
 from storage.tables import OutboxMessage, SuppressedAddress, Ticket
@@ -93,8 +94,11 @@ def mark_sending(session: Session, row: OutboxMessage, *, now: datetime) -> bool
         .execution_options(synchronize_session=False)
     ).all()
     session.commit()
-    session.refresh(row)
-    return len(marked) == 1
+    if len(marked) != 1:
+        return False
+    # As a refresh would, but with no transaction that stays open while the server answers.
+    set_committed_value(row, "state", "sending")
+    return True
 
 
 def lost_in_sending(session: Session, *, now: datetime) -> list[OutboxMessage]:

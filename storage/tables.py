@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlmodel import Field, Relationship, SQLModel
 
 from storage.columns import UtcDateTime, one_of, utc_now
+from storage.rows import Row
 
 OUTCOMES = (
     "pending",
@@ -52,7 +53,7 @@ SQLModel.metadata.naming_convention = {
 }
 
 
-class WorkColumns(SQLModel):
+class WorkColumns(Row):
     """Columns of a table whose rows are work; only ``storage.work`` changes them."""
 
     next_attempt_at: datetime | None = Field(
@@ -71,7 +72,7 @@ class WorkColumns(SQLModel):
     problem: str | None = Field(default=None, description="why the last attempt failed")
 
 
-class Instance(SQLModel, table=True):
+class Instance(Row, table=True):
     """One row: what this installation is and what a person has paused."""
 
     __tablename__ = "instance"
@@ -90,7 +91,7 @@ class Instance(SQLModel, table=True):
     worker_paused: bool = False
 
 
-class MailboxCursor(SQLModel, table=True):
+class MailboxCursor(Row, table=True):
     """How far a folder has been read.
 
     ``go_live_uid``: messages below it were in the folder when we first saw it; whether they count
@@ -116,7 +117,7 @@ class MailboxCursor(SQLModel, table=True):
     gaps: int = Field(default=0, description="messages that the last comparison found missing")
 
 
-class WithheldMessage(SQLModel, table=True):
+class WithheldMessage(Row, table=True):
     """A message that the server lists but does not hand out; it is tried again (C-19)."""
 
     __tablename__ = "withheld_message"
@@ -165,7 +166,7 @@ class RawMessage(WorkColumns, table=True):
     ticket: Optional["Ticket"] = Relationship()
 
 
-class RawContent(SQLModel, table=True):
+class RawContent(Row, table=True):
     """The unchanged bytes of messages of up to 1 MiB, once per content."""
 
     __tablename__ = "raw_content"
@@ -174,7 +175,7 @@ class RawContent(SQLModel, table=True):
     content: bytes
 
 
-class InboundMessage(SQLModel, table=True):
+class InboundMessage(Row, table=True):
     """A parsed message, on a ticket or (an automatic mail) beside one."""
 
     __tablename__ = "inbound_message"
@@ -199,7 +200,7 @@ class InboundMessage(SQLModel, table=True):
     ticket: Optional["Ticket"] = Relationship()
 
 
-class Attachment(SQLModel, table=True):
+class Attachment(Row, table=True):
     """A part with a name or without text; its bytes are in the file store under ``sha256``."""
 
     __tablename__ = "attachment"
@@ -265,7 +266,7 @@ class Ticket(WorkColumns, table=True):
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class ReferenceCounter(SQLModel, table=True):
+class ReferenceCounter(Row, table=True):
     """The last ticket number of a year; numbers may have gaps, never duplicates."""
 
     __tablename__ = "reference_counter"
@@ -274,7 +275,7 @@ class ReferenceCounter(SQLModel, table=True):
     last: int
 
 
-class TicketEvent(SQLModel, table=True):
+class TicketEvent(Row, table=True):
     """One line of a ticket's history; append only."""
 
     __tablename__ = "ticket_event"
@@ -288,7 +289,7 @@ class TicketEvent(SQLModel, table=True):
     ticket: Ticket = Relationship()
 
 
-class Prediction(SQLModel, table=True):
+class Prediction(Row, table=True):
     """What one classifier version said of a ticket; append only."""
 
     __tablename__ = "prediction"
@@ -307,7 +308,7 @@ class Prediction(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
-class Label(SQLModel, table=True):
+class Label(Row, table=True):
     """The cause and urgency a person or an import stated; append only, the newest counts."""
 
     __tablename__ = "label"
@@ -353,7 +354,7 @@ class OutboxMessage(WorkColumns, table=True):
     ticket: Ticket = Relationship()
 
 
-class SuppressedAddress(SQLModel, table=True):
+class SuppressedAddress(Row, table=True):
     """An address that a server refused for good; nothing automatic goes there until then."""
 
     __tablename__ = "suppressed_address"
@@ -363,7 +364,7 @@ class SuppressedAddress(SQLModel, table=True):
     reason: str
 
 
-class ClassifierVersion(SQLModel, table=True):
+class ClassifierVersion(Row, table=True):
     """A trained classifier: its folder, its report, and which one is active."""
 
     __tablename__ = "classifier_version"
@@ -389,7 +390,7 @@ class ClassifierVersion(SQLModel, table=True):
     override_reason: str = Field(default="", description="why it was promoted against the gate")
 
 
-class Person(SQLModel, table=True):
+class Person(Row, table=True):
     """Somebody who signs in."""
 
     __tablename__ = "person"
@@ -406,7 +407,7 @@ class Person(SQLModel, table=True):
     locked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class SignInLink(SQLModel, table=True):
+class SignInLink(Row, table=True):
     """A link that signs one person in, once."""
 
     __tablename__ = "sign_in_link"
@@ -417,7 +418,7 @@ class SignInLink(SQLModel, table=True):
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class WebSession(SQLModel, table=True):
+class WebSession(Row, table=True):
     """A signed-in browser; the cookie's value is never stored, only its hash."""
 
     __tablename__ = "web_session"
@@ -429,7 +430,7 @@ class WebSession(SQLModel, table=True):
     last_seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
-class FleetNode(SQLModel, table=True):
+class FleetNode(Row, table=True):
     """A running ``odzew fleet``; it says every few seconds that it is alive."""
 
     __tablename__ = "fleet_node"
@@ -440,7 +441,7 @@ class FleetNode(SQLModel, table=True):
     seen_at: datetime = Field(sa_type=UtcDateTime, description="by the database's clock")
 
 
-class FleetTick(SQLModel, table=True):
+class FleetTick(Row, table=True):
     """The newest tick of a step that a node has put into the queue, so that none is run twice."""
 
     __tablename__ = "fleet_tick"
@@ -453,7 +454,7 @@ class FleetTick(SQLModel, table=True):
     )
 
 
-class StoredCount(SQLModel, table=True):
+class StoredCount(Row, table=True):
     """How many rows of a table have a word in a column, counted now and then for the metrics.
 
     Counting all of them reads an index as a whole, which is too much for each scrape.

@@ -42,9 +42,12 @@ RETRIED_WITHIN = timedelta(days=7)
 LEASED_WITHIN = timedelta(hours=1)
 
 
-def a_claim() -> str:
+_AGAIN = "again-"  # how the word of a claim begins that counted as an attempt
+
+
+def a_claim(*, counted: bool = False) -> str:
     """The word of a new claim."""
-    return secrets.token_hex(8)
+    return (_AGAIN if counted else "") + secrets.token_hex(8)
 
 
 def claim(session: Session, table: type[Row], *, now: datetime, limit: int) -> Sequence[Row]:
@@ -56,8 +59,8 @@ def claim(session: Session, table: type[Row], *, now: datetime, limit: int) -> S
     orphaned = col(table.claimed_until) < now
     free = col(table.claimed_until).is_(None)
     return _take(
-        session, table, orphaned, now=now, limit=1, attempts=1, first=col(table.attempts)
-    ) or _take(session, table, free, now=now, limit=limit, attempts=0)
+        session, table, orphaned, now=now, limit=1, counted=True, first=col(table.attempts)
+    ) or _take(session, table, free, now=now, limit=limit, counted=False)
 
 
 def _take(
@@ -67,7 +70,7 @@ def _take(
     *,
     now: datetime,
     limit: int,
-    attempts: int,
+    counted: bool,
     first: Mapped[int] | None = None,
 ) -> Sequence[Row]:
     row_id = _id_of(table)
@@ -83,7 +86,11 @@ def _take(
     taken = (
         update(table)
         .where(row_id.in_(select(due.c.id)))
-        .values(claimed_until=now + LEASE, claimed_by=a_claim(), attempts=table.attempts + attempts)
+        .values(
+            claimed_until=now + LEASE,
+            claimed_by=a_claim(counted=counted),
+            attempts=table.attempts + int(counted),
+        )
         .returning(table)
         # Rows this session has seen before would otherwise come back with their old values.
         .execution_options(synchronize_session=False, populate_existing=True)
@@ -107,6 +114,11 @@ class Lease:
     """A claim as its worker remembers it; after a rollback the rows show whose they are now."""
 
     word: str | None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether taking the rows was an attempt, for a process had died with them in hand."""
+        return self.word is not None and self.word.startswith(_AGAIN)
 
     def held(self, session: Session, rows: Sequence[Row]) -> list[Row]:
         """Those of the rows that are still this claim's.
@@ -222,6 +234,16 @@ def finish(row: WorkColumns) -> None:
     row.next_attempt_at = None
     row.claimed_until = row.claimed_by = None
     row.problem = None
+
+
+def count_attempt(row: WorkColumns, lease: Lease) -> None:
+    """It was tried and failed: one attempt, however it came to be claimed."""
+    row.attempts += 0 if lease.is_counted else 1
+
+
+def uncount_attempt(row: WorkColumns, lease: Lease) -> None:
+    """It was claimed and not tried, for no fault of its own."""
+    row.attempts -= 1 if lease.is_counted else 0
 
 
 def retry_later(row: WorkColumns, *, at: datetime, problem: str) -> None:

@@ -14,18 +14,20 @@ from config.errors import OdzewError
 from config.settings import Smtp
 from storage.database import Session, open_session
 from storage.outbox import lost_in_sending, mark_sending, suppress
-from storage.tables import OutboxMessage
+from storage.tables import OutboxMessage, Ticket
 from storage.tickets import add_event, events_of, get_ticket
 from storage.work import (
     ClaimLost,
     Lease,
     claim,
+    count_attempt,
     finish,
     keep_lease,
     lease_of,
     release,
     retry_later,
     set_aside,
+    uncount_attempt,
 )
 from worker import breaker
 from worker.context import Context
@@ -87,12 +89,14 @@ def _send_all(
     except OdzewError as error:
         # The server's trouble is not the message's: only those in this batch wait a little.
         for row in lease.held(session, waiting):
+            uncount_attempt(row, lease)
             retry_later(row, at=context.clock() + timedelta(seconds=30), problem=str(error))
             row.state = "waiting"
             session.add(row)
         session.commit()
         raise
     for row in lease.held(session, waiting):
+        uncount_attempt(row, lease)
         release(row)
         session.add(row)
     session.commit()
@@ -130,12 +134,12 @@ def _send_one(
     except ServerUnreachable as error:
         # The conversation had begun: this message may be why it ended, so it counts an attempt.
         lease.require(session, [row])
-        _try_again(context, server, row, str(error))
+        _try_again(context, server, row, lease, str(error))
         _close(context, session, row)
         raise
     except RefusedForNow as error:
         lease.require(session, [row])
-        _try_again(context, server, row, str(error))
+        _try_again(context, server, row, lease, str(error))
     except RefusedForGood as error:
         lease.require(session, [row])
         set_aside(row, problem=str(error))
@@ -169,10 +173,10 @@ def _unknown(context: Context, session: Session, row: OutboxMessage, problem: st
 
 
 def _close(context: Context, session: Session, row: OutboxMessage) -> None:
-    _note(context, session, row)
+    ticket = get_ticket(session, row.ticket_id)
+    _note(context, session, row, ticket)
     session.add(row)
     session.commit()
-    ticket = get_ticket(session, row.ticket_id)
     log.info(
         "message handled",
         extra={
@@ -185,8 +189,10 @@ def _close(context: Context, session: Session, row: OutboxMessage) -> None:
     )
 
 
-def _try_again(context: Context, server: Smtp, row: OutboxMessage, problem: str) -> None:
-    row.attempts += 1
+def _try_again(
+    context: Context, server: Smtp, row: OutboxMessage, lease: Lease, problem: str
+) -> None:
+    count_attempt(row, lease)
     if row.attempts > len(server.retry_seconds):
         set_aside(row, problem=f"gave up after {row.attempts} attempts: {problem}")
         row.state = "failed"
@@ -196,9 +202,8 @@ def _try_again(context: Context, server: Smtp, row: OutboxMessage, problem: str)
     row.state = "waiting"
 
 
-def _note(context: Context, session: Session, row: OutboxMessage) -> None:
+def _note(context: Context, session: Session, row: OutboxMessage, ticket: Ticket | None) -> None:
     """Say on the ticket what became of its acknowledgement."""
-    ticket = get_ticket(session, row.ticket_id)
     if ticket is None or row.state == "waiting":
         return
     if row.state == "sent":

@@ -25,7 +25,7 @@ from storage.outbox import acknowledgement_of, suppress
 from storage.seen import Seen, look_up
 from storage.tables import InboundMessage, Instance, RawMessage, Ticket
 from storage.tickets import OPEN, add_event, get_ticket, open_ticket, reserve_references, set_status
-from storage.work import Lease, claim, finish, keep_lease, lease_of
+from storage.work import Lease, claim, finish, has_work, keep_lease, lease_of
 from triage.clock import deadlines, priority, received_at
 from triage.thanks import is_mere_thanks
 from worker.acknowledge import DAY, acknowledge
@@ -62,6 +62,11 @@ def ingest(context: Context, parser: ParserProcess) -> int:
     """Handle one batch of pending messages; return how many."""
     release_confirmed(context, parser)
     with open_session(context.engine) as session:
+        is_due = has_work(session, RawMessage, now=context.clock())
+        session.commit()
+        if not is_due:
+            return 0
+        parser.warm_up()
         rows = claim(session, RawMessage, now=context.clock(), limit=BATCH)
         if not rows:
             return 0

@@ -11,7 +11,16 @@ from config.errors import PermanentError, TemporaryError
 from storage.database import CONFLICT, DATABASE_DOWN, Session, is_about_the_data
 from storage.files import StorageFull
 from storage.tables import WorkColumns
-from storage.work import ClaimLost, Lease, finish, release, retry_later, set_aside
+from storage.work import (
+    ClaimLost,
+    Lease,
+    count_attempt,
+    finish,
+    release,
+    retry_later,
+    set_aside,
+    uncount_attempt,
+)
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +127,7 @@ class _Batch(Generic[Row]):
         """Free claimed rows untouched; where the database is away, too, their lease ends."""
         with suppress(*DATABASE_DOWN):
             for row in self.lease.held(self.session, rows):
+                uncount_attempt(row, self.lease)
                 release(row)
                 self.session.add(row)
             self.session.commit()
@@ -135,7 +145,7 @@ class _Batch(Generic[Row]):
         problem = str(error) if known else f"bug: {type(error).__name__}: {error}"
         if not known:
             log.error("unexpected error", exc_info=error, extra=about(row))
-        row.attempts += 1
+        count_attempt(row, self.lease)
         if isinstance(error, PermanentError) or row.attempts >= MAX_ATTEMPTS:
             self._set_aside(row, problem)
         else:

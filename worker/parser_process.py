@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 
 from config.errors import TemporaryError
 from worker.parsed_message import KnownAddresses
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 MEMORY_BYTES = 2 * 1024**3  # address space; a mail of 50 MB needs a few copies of itself
 SECONDS_PER_MAIL = 20
 SECONDS_PER_BATCH = 120
+SECONDS_TO_START = 30
 SECONDS_TO_END = 5
 
 
@@ -38,9 +40,22 @@ class ParserProcess:
         self._pool: ProcessPoolExecutor | None = None
         self._begun: tuple[Sequence[bytes], Future[list[Reading]] | None] = (), None
 
+    def warm_up(self) -> None:
+        """Have a child that is ready, also where the last one has died meanwhile.
+
+        To start it takes a second. A worker that dies in that second should have no mail in hand:
+        it would be taken for the cause.
+        """
+        if self._pool is not None and self._pool._broken:
+            self.close()
+        if self._pool is None:
+            with suppress(BrokenProcessPool, TimeoutError):  # the first mail will meet the same
+                self._submit(()).result(SECONDS_TO_START)
+
     def begin(self, contents: Sequence[bytes]) -> None:
         """Let the child read these mails while the caller does something else."""
-        self._begun = contents, self._submit(contents)
+        with suppress(BrokenProcessPool):  # read_all will meet the same
+            self._begun = contents, self._submit(contents)
 
     def read_all(self, contents: Sequence[bytes]) -> list[Reading]:
         """Read mails in order; raises Unparsable when the child dies or takes too long."""

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from email.utils import parseaddr
@@ -106,13 +107,17 @@ def connect(server: MailServer, login: TokenLogin | None = None) -> Iterator[Smt
     # The domain of the sender serves in EHLO: the name of this machine is nobody's business.
     name = parseaddr(server.sender)[1].rpartition("@")[2] or "localhost"
     with translated(server):
-        tls = ssl.create_default_context(cafile=server.ca_file and str(server.ca_file))
+        tls = _tls(server)
         if server.security == "tls":
             client: smtplib.SMTP = BoundedSMTPOverTLS(
                 server.host, server.port, name, timeout=TIMEOUT_SECONDS, context=tls
             )
         else:
             client = BoundedSMTP(server.host, server.port, name, timeout=TIMEOUT_SECONDS)
+        if client.sock is not None:
+            # A message is written in two parts: without this its second waits for the server's
+            # delayed acknowledgement of the first, 40 ms a message (RFC 9293 §3.7.4).
+            client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         with translated(server):
             if server.security == "starttls":
@@ -128,6 +133,12 @@ def connect(server: MailServer, login: TokenLogin | None = None) -> Iterator[Smt
         with contextlib.suppress(OSError, smtplib.SMTPException):
             client.quit()
         client.close()
+
+
+def _tls(server: MailServer) -> ssl.SSLContext | None:
+    if server.security == "none":
+        return None  # to read the machine's authorities takes as long as ten messages
+    return ssl.create_default_context(cafile=server.ca_file and str(server.ca_file))
 
 
 def _log_in(client: smtplib.SMTP, username: str, secret: str) -> None:

@@ -173,6 +173,19 @@ def test_a_refusal_for_now_is_tried_again_later(context, catcher, stage):
     assert [mail.content for mail in catcher.mails] == [row.content]
 
 
+def test_what_a_dead_worker_held_and_the_server_refused_for_now_counts_one_attempt(
+    context, catcher
+):
+    [row] = in_outbox(context)
+    with open_session(context.engine) as session:
+        claim(session, OutboxMessage, now=context.clock(), limit=BATCH)
+    context.clock.forward(seconds=LEASE.total_seconds() + 1)
+    catcher.refuse("rcpt", LATER)
+    deliver(context)
+    assert now_of(context, row).attempts == 1
+    assert wait_of(context, row) == 60
+
+
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "message"])
 def test_a_refusal_for_good_is_not_tried_again(context, catcher, stage):
     [row] = in_outbox(context)

@@ -606,7 +606,7 @@ def test_a_certificate_that_expires_is_said_and_nothing_is_lost(context, dovecot
     try:
         dovecot.restart_with_certificate(days=-1)
         dovecot.append(user, a_mail())
-        with pytest.raises(MailboxUnreachable, match="not trusted .*has expired"):
+        with pytest.raises(MailboxUnreachable, match=r"not trusted .*has expired"):
             pull(context, mailbox)
         assert "has expired" in cursor(context).problem
     finally:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -95,6 +96,16 @@ def test_rows_that_another_process_is_taking_are_skipped_not_waited_for(engine, 
     with open_session(engine) as other:
         other.get(RawMessage, first.id, with_for_update=True)
         assert uids(claim(session, RawMessage, now=now, limit=1)) == [second.uid]
+
+
+def test_a_row_that_was_in_hand_at_a_death_comes_after_those_that_were_not(session, now):
+    """Else the oldest is in hand at each early death, and is set aside for it."""
+    for uid, attempts in ((1, 2), (2, 0), (3, 1)):
+        dead = now - timedelta(seconds=1)
+        session.add(a_raw_message(uid=uid, attempts=attempts, claimed_until=dead))
+    session.commit()
+    taken = [claim(session, RawMessage, now=now, limit=9) for _ in range(3)]
+    assert [[row.uid for row in rows] for rows in taken] == [[2], [3], [1]]
 
 
 def test_rows_of_a_dead_worker_are_taken_one_at_a_time_and_counted(session, now):
@@ -391,6 +402,22 @@ def test_a_temporary_failure_comes_back_later_each_time_and_then_not_at_all(sess
         waits.append(row.next_attempt_at and (row.next_attempt_at - now).total_seconds())
     assert waits == [30, 60, None]
     assert (row.outcome, row.attempts) == ("quarantined", MAX_ATTEMPTS)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"), [(TemporaryError("busy"), 1), (StorageFull("full"), 0)]
+)
+def test_what_a_dead_worker_held_and_the_next_one_failed_over_counts_once(
+    session, now, error, attempts
+):
+    """Taking it was the attempt; and none where the disk was to blame."""
+    claimed(session, 1, now)
+    now += LEASE + timedelta(seconds=1)
+    [row] = claim(session, RawMessage, now=now, limit=9)
+    assert row.attempts == 1
+    with suppress(StorageFull):
+        through(session, [row], marking(row.uid, error), now)
+    assert (row.attempts, row.claimed_until) == (attempts, None)
 
 
 def test_a_bug_is_logged_in_full_and_an_expected_failure_is_not(session, now, caplog):

@@ -34,7 +34,7 @@ class Certificates:
         self.renew()
 
     def renew(self, *, days: int = 2) -> None:
-        """The server gets another certificate; a negative number of days makes it an expired one."""
+        """The server gets another certificate; with a negative number, an expired one."""
         request = self.certificate.with_suffix(".csr")
         _request("localhost", SERVER, key=self.key, output=request)
         command = [_openssl(), "x509", "-req", "-in", str(request), "-copy_extensions", "copyall"]

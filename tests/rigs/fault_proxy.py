@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ class FaultProxy:
         self.plan: deque[Fault] = deque()
         self.transcript: list[Passage] = []
         self.connections = 0  # accepted so far
+        self.struck: Counter[str] = Counter()  # kinds of faults that came to pass
         self.port = 0
         self._thread = LoopThread("fault-proxy")
         self._server: asyncio.Server | None = None
@@ -106,8 +107,10 @@ class FaultProxy:
         self.connections += 1
         with suppress(OSError, asyncio.CancelledError):
             if fault.kind == "refuse":
+                self.struck[fault.kind] += 1
                 _reset(writer)
             elif fault.kind == "blackhole":
+                self.struck[fault.kind] += 1
                 while await reader.read(65536):
                     pass
             else:
@@ -171,9 +174,12 @@ class _Connection:
             await self._pass(data[:room])
             rest = data[room:]
             if self.fault.kind == "dribble":
+                if rest and self.passed <= self.fault.after:
+                    self.proxy.struck["dribble"] += 1
                 for byte in rest:
                     await self._pass(bytes([byte]))
             elif rest and self.fault.seconds is not None:
+                self.proxy.struck[self.fault.kind] += 1
                 await asyncio.sleep(self.fault.seconds)
                 self.fault = Fault()  # once
                 await self._pass(rest)
@@ -193,6 +199,7 @@ class _Connection:
     def _break(self) -> None:
         """From here on nothing passes; what the client still sends is swallowed."""
         self.broken = True
+        self.proxy.struck[self.fault.kind] += 1
         if self.fault.kind == "rst":
             _reset(self.to_client)
         elif self.fault.kind == "cut":

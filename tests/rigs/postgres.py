@@ -20,9 +20,8 @@ from tests.rigs.process import (
 USER = "odzew"
 # What a crash of the machine might lose does not matter here; what a crash of a process might
 # lose is as safe as ever.
+CARELESS = {"fsync": "off", "full_page_writes": "off"}
 SETTINGS = {
-    "fsync": "off",
-    "full_page_writes": "off",
     "listen_addresses": HOST,
     # Shared memory in its own folder goes with the folder, also when it was killed.
     "dynamic_shared_memory_type": "mmap",
@@ -30,14 +29,18 @@ SETTINGS = {
 
 
 class Postgres:
-    """Everybody may connect without a password, from loopback only."""
+    """Everybody may connect without a password, from loopback only.
+
+    disk: a folder on a real disk, to which everything is synced as it is in production.
+    """
 
     host = HOST
 
-    def __init__(self) -> None:
+    def __init__(self, *, disk: Path | None = None) -> None:
         self._programs = Path(require("/usr/lib/postgresql/*/bin/initdb", "postgresql")).parent
         self.port = free_port()
-        self.folder = new_folder("postgres")
+        self._settings = SETTINGS | ({} if disk else CARELESS)
+        self.folder = new_folder("postgres", parent=disk)
         self._numbers = count(1)
         self._server: Server | None = None
         command = [str(self._programs / "initdb"), "--pgdata", str(self.folder / "data")]
@@ -51,7 +54,7 @@ class Postgres:
 
     def start(self) -> None:
         command = [str(self._programs / "postgres"), "-D", str(self.folder / "data")]
-        settings = {**SETTINGS, "port": self.port, "unix_socket_directories": self.folder}
+        settings = {**self._settings, "port": self.port, "unix_socket_directories": self.folder}
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         self._server = Server(as_server_user(command), log=self.folder / "postgres.log")

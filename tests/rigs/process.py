@@ -55,9 +55,9 @@ def server_user() -> pwd.struct_passwd:
     return pwd.getpwuid(os.getuid()) if os.getuid() else pwd.getpwnam("nobody")
 
 
-def new_folder(server: str) -> Path:
+def new_folder(server: str, *, parent: Path | None = None) -> Path:
     """A folder the server user can write; short, for paths of Unix sockets end at 107 bytes."""
-    parent = _memory() or Path(tempfile.gettempdir())
+    parent = parent or _memory() or Path(tempfile.gettempdir())
     _remove_abandoned(parent)
     folder = Path(tempfile.mkdtemp(prefix=f"odzew-{os.getpid()}-{server}-", dir=parent))
     folder.chmod(0o755)
@@ -75,7 +75,7 @@ def _memory() -> Path | None:
 
 def _remove_abandoned(parent: Path) -> None:
     """What test processes left that were killed; their names carry the process."""
-    for folder in parent.glob("odzew-*-*-*"):
+    for folder in parent.glob("odzew-[0-9]*-*-*"):
         if not Path("/proc", folder.name.split("-")[1]).exists():
             remove_folder(folder)
 

@@ -7,6 +7,7 @@ import base64
 import re
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
 from threading import Condition
@@ -73,6 +74,7 @@ class SmtpCatcher:
         self._arrived = Condition()
         self._mails: list[CaughtMail] = []
         self._faults: list[_Fault] = []
+        self.struck: Counter[str] = Counter()  # faults that came to pass: "drop at message"
         self._conversations: set[_Conversation] = set()
         self._thread = LoopThread("smtp-catcher")
         self._server: asyncio.Server | None = None
@@ -146,6 +148,7 @@ class SmtpCatcher:
         for fault in self._faults:
             if fault.stage == stage and fault.left and fault.matching in argument:
                 fault.left -= 1
+                self.struck[f"{fault.reply[:3] or fault.action} at {stage}"] += 1
                 return fault
         return None
 

@@ -55,6 +55,29 @@ def test_what_a_crash_left_half_written_is_swept_away(store):
     assert store.read(kept) == b"x"
 
 
+WRITER = """
+import sys
+from pathlib import Path
+from storage import files
+files.os.fsync = lambda _: (print("half", flush=True), sys.stdin.read())
+files.FileStore(Path(sys.argv[1])).put(b"x")
+"""
+
+
+def test_what_another_process_is_writing_is_not_swept_away_before_that_is_killed(store, tmp_path):
+    """Any node of a fleet sweeps the folder that all of them write to."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"half\n"
+        assert store.sweep() == 0
+        writer.kill()
+        writer.wait()
+        assert store.sweep() == 1
+
+
 def test_sweeping_an_empty_store_is_nothing(store):
     assert store.sweep() == 0
 
