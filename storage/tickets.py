@@ -1,6 +1,6 @@
 """Tickets: open, append to, classify, change; their history and the queue."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -65,6 +65,10 @@ def find_ticket(session: Session, reference: str) -> Ticket | None:
 
 def get_ticket(session: Session, ticket_id: int) -> Ticket | None:
     return session.get(Ticket, ticket_id)
+
+
+def tickets_by_id(session: Session, ids: Collection[int]) -> Sequence[Ticket]:
+    return session.exec(select(Ticket).where(col(Ticket.id).in_(ids))).all()
 
 
 def store_prediction(session: Session, ticket: Ticket, prediction: Prediction) -> None:
