@@ -43,7 +43,7 @@ from worker.smtp import (
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
+BATCH = 40
 EXPIRES_AFTER = timedelta(hours=24)
 SENT_AGAIN = "acknowledgement_sent_again"
 
