@@ -8,6 +8,7 @@ import hmac
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -19,6 +20,7 @@ from fastapi.responses import PlainTextResponse
 from config.settings import Mailbox, Web, is_loopback
 from storage.database import open_session
 from storage.metrics import Figures, FolderFigures, figures
+from storage.tokens import StoredToken, TokenStore, TokensUnreadable
 from web.site import Site
 
 router = APIRouter()
@@ -44,7 +46,10 @@ def show_metrics(request: Request) -> PlainTextResponse:
     today = now.astimezone(ZoneInfo(site.settings.shop.timezone)).date()
     with open_session(site.engine) as session:
         found = figures(session, now=now, today=today)
-    lines = chain.from_iterable(map(text, metrics(found, site.settings.mailboxes, now)))
+    mailboxes = site.settings.mailboxes
+    tokens = TokenStore(site.settings.storage.path)
+    found_metrics = chain(metrics(found, mailboxes, now), token_metrics(tokens, mailboxes, now))
+    lines = chain.from_iterable(map(text, found_metrics))
     return PlainTextResponse("\n".join([*lines, ""]), media_type=CONTENT_TYPE)
 
 
@@ -108,6 +113,37 @@ def metrics(found: Figures, mailboxes: Sequence[Mailbox], now: datetime) -> Iter
     paused = {"acknowledgements": found.acknowledgements_paused, "worker": found.worker_paused}
     yield Metric(
         "odzew_paused", "1: it is paused.", [({"what": what}, on) for what, on in paused.items()]
+    )
+
+
+def token_metrics(
+    store: TokenStore, mailboxes: Sequence[Mailbox], now: datetime
+) -> Iterator[Metric]:
+    """Of each mailbox that logs in by OAuth; nothing is said of one without a token here."""
+    tokens: dict[str, StoredToken] = {}
+    for mailbox in mailboxes:
+        with suppress(TokensUnreadable):
+            token = store.read(mailbox.name) if mailbox.oauth else None
+            if token is not None:
+                tokens[mailbox.name] = token
+    yield Metric(
+        "odzew_token_expiry_seconds",
+        "Until the access token of a mailbox ends; negative: it is over and not renewed.",
+        [({"mailbox": name}, (t.expires_at - now).total_seconds()) for name, t in tokens.items()],
+    )
+    yield Metric(
+        "odzew_login_expiry_seconds",
+        "Until a person must log in again; absent where the provider does not tell.",
+        [
+            ({"mailbox": name}, (token.login_ends_at - now).total_seconds())
+            for name, token in tokens.items()
+            if token.login_ends_at is not None
+        ],
+    )
+    yield Metric(
+        "odzew_token_problem",
+        "1: the provider refuses the login, a person must log in again.",
+        [({"mailbox": name}, token.problem is not None) for name, token in tokens.items()],
     )
 
 

@@ -24,6 +24,7 @@ from storage.tables import (
     RawMessage,
     WithheldMessage,
 )
+from storage.tokens import StoredToken, TokenStore
 from tests.unit.web.samples import NOW, Mail, a_ticket, fill
 from web.app import create_app
 from web.metrics import CONTENT_TYPE
@@ -198,6 +199,44 @@ def test_pauses_are_figures(make_client, session):
     found = scraped(make_client())
     assert found['odzew_paused{what="worker"}'] == 1
     assert found['odzew_paused{what="acknowledgements"}'] == 0
+
+
+def test_a_token_tells_when_it_ends(make_client, settings):
+    boxes = [
+        Mailbox(name=name, host="imap.sklep.example", oauth="google", oauth_client_id="shop")
+        for name in ("biuro", "sklep", "nowa")
+    ]
+    store = TokenStore(settings.storage.path)
+    good = StoredToken(
+        login="x",
+        refresh_token="secret-refresh",
+        access_token="secret-access",
+        renewed_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+    )
+    over = good.model_copy(
+        update={
+            "expires_at": NOW - timedelta(minutes=5),
+            "login_ends_at": NOW + timedelta(days=3),
+            "problem": "invalid_grant",
+        }
+    )
+    for name, token in (("biuro", good), ("sklep", over)):
+        with store.replacing(name) as save:
+            save(token)
+    with make_client(mailboxes=[*boxes, BOX]) as client:
+        page = client.get("/metrics").text
+    assert "secret" not in page
+    found = {
+        name: value for name, value in read(page).items() if "token" in name or "login" in name
+    }
+    assert found == {
+        'odzew_token_expiry_seconds{mailbox="biuro"}': 3600,
+        'odzew_token_expiry_seconds{mailbox="sklep"}': -300,
+        'odzew_login_expiry_seconds{mailbox="sklep"}': 3 * 86400,
+        'odzew_token_problem{mailbox="biuro"}': 0,
+        'odzew_token_problem{mailbox="sklep"}': 1,
+    }
 
 
 def test_a_clock_that_was_set_back_makes_no_age_negative(make_client, session):
