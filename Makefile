@@ -62,10 +62,11 @@ classify-speed: ## mails a second against a plain pipeline and the machine's pea
 	$(BIN)/python -m bench.classify
 
 var/bench-peers:
-	$(BIN)/pip install -q --target var/bench-peers mail-parser==4.8.0 django-helpdesk==2.6.1 django==5.2.19 beautifulsoup4==4.15.0 email-reply-parser==0.5.12 django-mailbox==4.10.1
+	$(BIN)/pip install -q --target var/bench-peers mail-parser==4.8.0 fast-mail-parser==0.10.0 django-helpdesk==2.6.1 django==5.2.19 beautifulsoup4==4.15.0 email-reply-parser==0.5.12 django-mailbox==4.10.1
 
 parse-speed: var/bench-peers ## mails read a second on one core, beside the standard library, mail-parser and django-helpdesk
 	$(BIN)/python -m bench.parse
+	$(BIN)/python -m bench.structure
 
 crashes: ## kill the worker at each named point, on SQLite and on PostgreSQL
 	@$(PYTHON) -m odzew.setup --test
