@@ -20,6 +20,7 @@ from worker.headers import Parameters, parameters
 MAX_HEADER_BYTES = 256 * 1024
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS = 500
+MAX_GUESSES = 20  # header fields whose charset is guessed one by one
 MAX_DEPTH = 20
 MAX_PARTS = 200
 ENCRYPTED = "the mail is encrypted and cannot be read here"
@@ -301,9 +302,13 @@ class _Reader:
 
     def _decoded(self, fields: list[tuple[str, bytes]]) -> tuple[tuple[str, str], ...]:
         label = ""
-        if any(not value.isascii() for _, value in fields):
+        if odd := [value for _, value in fields if not value.isascii()]:
             raw_type = next((v for n, v in fields if n == "content-type"), b"")
             label = parameters(raw_type.decode("latin-1")).parameters.get("charset", "")
+            if len(odd) > MAX_GUESSES:
+                # Junk: one guess for all of them, since each takes a while.
+                label = charset.decode(b"\n".join(odd)[:MAX_FIELD_BYTES], label).charset
+                return tuple((n, _CONTROLS.sub(" ", v.decode(label, "replace"))) for n, v in fields)
         return tuple(
             (n, _CONTROLS.sub(" ", v.decode() if v.isascii() else charset.decode(v, label).text))
             for n, v in fields

@@ -1,6 +1,8 @@
 """What stands behind a transfer encoding, also where programs on the way have changed it."""
 
 import base64
+import time
+from random import Random
 
 import pytest
 
@@ -88,3 +90,22 @@ def test_a_mail_with_bare_cr_and_soft_breaks_is_read_whole():
         Content_Transfer_Encoding="quoted-printable",
     ).replace(b"\r\n", b"\r")
     assert parse(raw).body.strip() == "Nuty bez strony 45, jest dwa razy 47. Próba w środę."
+
+
+def test_a_header_of_junk_is_judged_as_a_whole():
+    """Found by the fuzzer: 400 fields of random bytes, the charset of each guessed by itself."""
+    junk = Random(1).randbytes(250_000).translate(None, b"\r\n")
+    lines = [b"Subject: " + junk[start : start + 500] for start in range(0, 200_000, 500)]
+    subject = "Subject: Reklamacja żółtej łódki".encode("iso-8859-2")
+    started = time.process_time()
+    mail = parse(b"\r\n".join([subject, *lines, b"", b"Talerz przyszed\xb3 rozbity."]))
+    assert time.process_time() - started < 0.5
+    assert mail.subject.startswith("Reklamacja ")
+    assert mail.body == "Talerz przyszedł rozbity."
+
+
+def test_a_few_fields_are_judged_one_by_one():
+    fields = ["Subject: Źle uszyte", "From: Świątek <a@klient.example>"]
+    raw = b"\r\n".join([fields[0].encode("cp1250"), fields[1].encode(), b"", b"x"])
+    mail = parse(raw)
+    assert (mail.subject, mail.from_name) == ("Źle uszyte", "Świątek")
