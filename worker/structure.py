@@ -5,7 +5,6 @@ is not used for this: it recurses once a level (RecursionError at a few hundred)
 for ten thousand parts, while a mail may hold either. Headers are cut before anything looks at them.
 """
 
-import base64
 import binascii
 import contextlib
 import quopri
@@ -13,6 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+import pybase64
 
 from worker import charset, smime
 from worker.headers import Parameters, parameters
@@ -434,11 +435,10 @@ def _base64(data: bytes) -> bytes:
     # Padding inside the data ends a run that was encoded by itself; what follows the last one is
     # often a footer that a list server put there.
     data = data.strip()
-    inner = data.count(b"=", 0, -2)
-    if not inner:
+    if data.find(b"=", 0, -2) < 0:
         with contextlib.suppress(binascii.Error):  # padding that is missing or one too many
-            return binascii.a2b_base64(data)
-    if 0 < inner < MAX_PARTS:
+            return pybase64.b64decode(data)
+    elif data.count(b"=") < MAX_PARTS:
         runs = re.split(rb"=+", data)
         if all(run.translate(None, _NOT_BASE64) for run in runs[:-1]):
             return b"".join(_base64_run(run) for run in runs)
@@ -450,7 +450,7 @@ def _base64_run(data: bytes) -> bytes:
     if len(letters) % 4 == 1:
         letters = letters[:-1]
     try:
-        return base64.b64decode(letters + b"=" * (-len(letters) % 4))
+        return pybase64.b64decode(letters + b"=" * (-len(letters) % 4))
     except binascii.Error:
         return b""
 
