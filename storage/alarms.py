@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from storage.mail import insert_ignoring_duplicates
 from storage.tables import Alarm
+from storage.work import UNTRIED_WITHIN
 
 Channel = Literal["webhook", "mail"]
 CHANNELS: tuple[Channel, ...] = ("webhook", "mail")
@@ -71,6 +72,22 @@ def _is_news() -> ColumnElement[bool]:
         | (col(Alarm.attempts) > 0)
         | col(Alarm.claimed_until).is_not(None)
     )
+
+
+def bring_alarms_back(session: Session, *, now: datetime) -> int:
+    """Alarms opened under a clock that was set back since count from now on (CP-47)."""
+    due = case((col(Alarm.next_attempt_at) > now, now), else_=col(Alarm.next_attempt_at))
+    changed = (
+        update(Alarm)
+        .where(col(Alarm.opened_at) > now + UNTRIED_WITHIN)
+        .values(
+            opened_at=now, counts_from=now, next_attempt_at=due, claimed_until=None, claimed_by=None
+        )
+        .returning(col(Alarm.id))
+    )
+    rows = len(session.scalars(changed).all())
+    session.commit()
+    return rows
 
 
 def open_keys(session: Session) -> set[str]:

@@ -31,6 +31,7 @@ SCHEMA = "odzew_fleet"
 ALIVE = timedelta(seconds=20)  # a node that has not been seen for longer is taken for dead
 REMEMBERED = timedelta(days=1)  # a dead node is shown for so long
 LARGEST_SKEW = timedelta(seconds=5)  # leases of 20 seconds stand on the clocks of the machines
+NEVER_SO_LONG = timedelta(hours=2)  # twice the longest wait after failures
 _SCHEMA_LOCK = 0x6F647A6578  # an advisory lock's number, ours by chance alone
 
 
@@ -136,7 +137,11 @@ def next_tick(
         index_elements=["step"],
         set_={"tick": statement.excluded.tick},
         where=(col(FleetTick.tick) != statement.excluded.tick)
-        & or_(col(FleetTick.not_before).is_(None), col(FleetTick.not_before) <= _now()),
+        & or_(
+            col(FleetTick.not_before).is_(None),
+            col(FleetTick.not_before) <= _now(),
+            col(FleetTick.not_before) > _now() + NEVER_SO_LONG,  # the clock was set back
+        ),
     ).returning(col(FleetTick.step))
     with engine.begin() as connection:
         due = not _waits(connection, step) and connection.execute(ticked).first() is not None

@@ -31,6 +31,27 @@ def recent_to_domain(session: Session, domain: str, *, since: datetime) -> int:
     )
 
 
+def recent_by_domain(
+    session: Session, addresses: Iterable[str], *, since: datetime
+) -> dict[str, int]:
+    """The same for the domains of many addresses in one question; by ``@`` and domain."""
+    domains = {f"@{address.rpartition('@')[2]}" for address in addresses}
+    recipient = col(OutboxMessage.recipient)
+    # All but what is behind the last @: both databases cut off the end whatever is not an @.
+    local_part = func.rtrim(recipient, func.replace(recipient, "@", ""))
+    domain = "@" + func.substr(recipient, func.length(local_part) + 1)
+    found = session.execute(
+        select(domain, func.count())
+        .where(
+            col(OutboxMessage.created_at) >= since,
+            col(OutboxMessage.state).in_(COUNTED),
+            domain.in_(domains),
+        )
+        .group_by(domain)
+    )
+    return dict.fromkeys(domains, 0) | dict(found.all())
+
+
 def recent_from_mailbox(session: Session, mailbox: str, *, since: datetime) -> int:
     return _count(session, OutboxMessage.mailbox == mailbox, since)
 

@@ -67,6 +67,13 @@ def get_ticket(session: Session, ticket_id: int) -> Ticket | None:
     return session.get(Ticket, ticket_id)
 
 
+def forget_tickets(session: Session) -> None:
+    """Read tickets anew when they are next looked at: other transactions may have changed them."""
+    for row in session.identity_map.values():
+        if isinstance(row, Ticket):
+            session.expire(row)
+
+
 def tickets_by_id(session: Session, ids: Collection[int]) -> Sequence[Ticket]:
     return session.exec(select(Ticket).where(col(Ticket.id).in_(ids))).all()
 

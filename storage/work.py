@@ -176,7 +176,8 @@ def release_all(session: Session, tables: Sequence[type[WorkColumns]], *, now: d
 def bring_back(session: Session, tables: Sequence[type[WorkColumns]], *, now: datetime) -> int:
     """Make due what lies in a future that nobody meant: the clock was set back (CP-47).
 
-    A first attempt is never put off, a later one never for a week, a lease never for an hour.
+    A first attempt at a row of these tables is never put off, a later one never for a week, a
+    lease never for an hour.
     Returns how many rows.
     """
     rows = 0

@@ -88,11 +88,13 @@ def received_at(
     return min(_aware(moment) for moment in moments).astimezone(UTC)
 
 
+@lru_cache(maxsize=1024)
 def is_working_day(day: date, *, country: str = "PL") -> bool:
     """Whether a term may end on this day: no Saturday, Sunday or public holiday."""
     return day.weekday() < _SATURDAY and day not in _calendar(country)
 
 
+@lru_cache(maxsize=1024)
 def working_days_left(due_safe: date, today: date, *, country: str = "PL") -> int:
     """Working days after today up to ``due_safe`` inclusive: 0 on the last day, -1 when over."""
     if due_safe < today:

@@ -12,7 +12,7 @@ from storage.mail import (
     same_words_before,
     ticket_of_message_ids,
 )
-from storage.seen import Seen
+from storage.seen import Seen, words_of
 from storage.tables import Ticket
 from storage.tickets import OPEN, find_ticket, get_ticket
 from worker.acknowledgement import verify_acknowledgement_id, verify_reply_address
@@ -90,6 +90,8 @@ def _by_content(session: Session, complaint: Complaint, seen: Seen, *, now: date
     if not sender or sender not in seen.requesters:
         return Place(None)
     if text.strip():
+        if words_of(sender, text) not in seen.words:
+            return Place(None)
         same = same_words_before(session, sender, text, since=now - SAME_WORDS_WITHIN)
         if same is not None and same.status in OPEN:
             return Place(same, reason="B-H5: the same words came from this address before")

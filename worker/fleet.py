@@ -33,6 +33,7 @@ from storage.fleet import (
     say_alive,
     set_failures,
 )
+from worker.clock_watch import watch_clock
 from worker.context import Context
 from worker.pipeline import DATABASE, Runner, Step, Troubles
 from worker.wakeups import DEAD_AFTER, HEARTBEAT, QUEUE_DOWN, Desk, WakeUps, queue_definition
@@ -52,6 +53,7 @@ def start(steps: Sequence[Step], context: Context) -> "Node":
     context.files.sweep()
     node = Node(steps, context)
     node.start()
+    watch_clock(node.scheduler, context)
     log.info("worker started", extra={"count": len(steps)})
     return node
 
@@ -87,7 +89,7 @@ class Node:
             {step.name: partial(self._run, step) for step in steps},
             trouble=partial(self._note_trouble, "fleet queue"),
         )
-        self._scheduler = BackgroundScheduler(
+        self.scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={"default": ThreadPoolExecutor(TICK_THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -97,9 +99,9 @@ class Node:
         self._say_alive()
         self._queue.start()
         now = datetime.now(UTC)
-        self._scheduler.add_job(self._say_alive, "interval", seconds=HEARTBEAT)
+        self.scheduler.add_job(self._say_alive, "interval", seconds=HEARTBEAT)
         for step in self._steps:
-            self._scheduler.add_job(
+            self.scheduler.add_job(
                 partial(self._tick, step),
                 "interval",
                 seconds=step.every_seconds,
@@ -107,11 +109,11 @@ class Node:
                 next_run_time=now,
                 id=step.name,
             )
-        self._scheduler.start()
+        self.scheduler.start()
 
     def leave(self) -> None:
         """Look for no more work, and wait for what is being done."""
-        self._scheduler.shutdown()
+        self.scheduler.shutdown()
         self._queue.stop()
 
     def _tick(self, step: Step) -> None:

@@ -6,6 +6,7 @@ classification: the customer's confirmation never waits for the classifier.
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,19 +22,28 @@ from storage.mail import (
     raw_contents,
     ticket_of_message_ids,
 )
-from storage.outbox import acknowledgement_of, suppress
-from storage.seen import Seen, look_up
+from storage.outbox import acknowledgement_of, recent_by_domain
+from storage.outbox import suppress as keep_from
+from storage.seen import Seen, look_up, words_of
 from storage.tables import InboundMessage, Instance, RawMessage, Ticket
-from storage.tickets import OPEN, add_event, get_ticket, open_ticket, reserve_references, set_status
+from storage.tickets import (
+    OPEN,
+    add_event,
+    forget_tickets,
+    get_ticket,
+    open_ticket,
+    reserve_references,
+    set_status,
+)
 from storage.work import Lease, claim, finish, has_work, keep_lease, lease_of
 from triage.clock import deadlines, priority, received_at
 from triage.thanks import is_mere_thanks
-from worker.acknowledge import DAY, acknowledge
+from worker.acknowledge import DAY, HOUR, acknowledge
 from worker.acknowledgement import verify_loop_header
 from worker.complaint import Complaint
 from worker.context import Context, known_addresses
-from worker.conversation import Place, find_place
-from worker.loop import work_through
+from worker.conversation import SAME_WORDS_WITHIN, Place, find_place
+from worker.loop import given_back, work_through
 from worker.mime import as_plain_text
 from worker.parsed_message import Bounce, ParsedMessage
 from worker.parser_process import ParserProcess
@@ -74,7 +84,10 @@ def ingest(context: Context, parser: ParserProcess) -> int:
         lease = lease_of(rows)
         parts = list(_parts(rows))
         ahead = _ReadAhead(context, parser, parts)
-        with keep_lease(context.engine, rows, clock=context.clock):
+        with (
+            given_back(session, rows, lease),
+            keep_lease(context.engine, rows, clock=context.clock),
+        ):
             handled = sum(
                 work_through(
                     session,
@@ -123,8 +136,9 @@ class _ReadAhead:
         readings = self._parser.read_all(contents)
         following = self._following.pop(_ids(rows), None)
         if following is not None:
-            begun = self._begun[_ids(following)] = self._contents(session, following)
-            self._parser.begin(begun)
+            with suppress(OSError):  # a file that cannot be read: said in its own turn
+                begun = self._begun[_ids(following)] = self._contents(session, following)
+                self._parser.begin(begun)
         return contents, readings
 
     def _contents(self, session: Session, rows: Sequence[RawMessage]) -> list[bytes]:
@@ -158,6 +172,7 @@ def _ingest_batch(
     people = sum(reading.message.kind not in AUTOMATIC for reading in readings)
     references = reserve_references(session, year=context.clock().year, count=people)
     lease.require(session, rows)
+    forget_tickets(session)  # a person may have changed one since the part before this
     desk = _Desk(context, session, get_instance(session), _seen(context, session, rows, readings))
     for row, content, reading, names in zip(rows, contents, readings, files, strict=True):
         arrived = received_at(
@@ -173,6 +188,9 @@ def _seen(
     context: Context, session: Session, rows: Sequence[RawMessage], readings: Sequence[Reading]
 ) -> Seen:
     messages = [reading.message for reading in readings]
+    complaints = [reading.complaint for reading in readings]
+    addresses = {complaint.requester_addr for complaint in complaints}
+    now = context.clock()
     return look_up(
         session,
         contents=[str(row.sha256) for row in rows],
@@ -182,8 +200,10 @@ def _seen(
             for m in messages
             for name in (m.message_id, *m.in_reply_to, *m.references, *m.returned_ids)
         ],
-        addresses=[reading.complaint.requester_addr for reading in readings],
-        written_since=context.clock() - DAY,
+        said=[(complaint.requester_addr, complaint.text) for complaint in complaints],
+        said_since=now - SAME_WORDS_WITHIN,
+        written_since=now - DAY,
+        counts=recent_by_domain(session, addresses, since=now - HOUR),
     )
 
 
@@ -273,14 +293,33 @@ class _Desk:
         kind = "own" if _is_ours(message, self.instance) else message.kind
         reason = message.no_ack_reason or f"kind: {kind}"
         if ticket is not None:
-            returned = kind != "own" and _note_returned(
-                session, ticket, message, now=self.context.clock()
-            )
+            returned = kind != "own" and self._note_returned(ticket, message)
             if not returned:
                 add_event(session, ticket, kind)
         elif message.kind == "bounce":
             reason = f"B-M7: about a mail that is not ours ({reason})"
         _close(row, AUTOMATIC[kind], ticket, reason)
+
+    def _note_returned(self, ticket: Ticket, message: ParsedMessage) -> bool:
+        """Say on the ticket that its acknowledgement did not arrive, or was complained about.
+
+        Its id has a part that nobody can guess, so who names it has seen the mail (E-64). A
+        delivery that failed for good, or a complaint, keeps us from writing there for a while.
+        """
+        session = self.session
+        acknowledgement = acknowledgement_of(session, ticket.id) if ticket.id is not None else None
+        if acknowledgement is None or acknowledgement.message_id not in message.returned_ids:
+            return False
+        complained = message.report_type == "feedback-report"
+        if not message.is_bounce and not complained:
+            return False
+        if complained or any(_is_about_the_address(bounce) for bounce in message.bounces):
+            reason = "B.8 row 42: complained about" if complained else "B.8 row 6: returned"
+            address = acknowledgement.recipient
+            keep_from(session, address, now=self.context.clock(), reason=reason)
+            self.seen.suppressed.add(address)
+        add_event(session, ticket, "abuse_report" if complained else "acknowledgement_returned")
+        return True
 
     def _append(
         self, row: RawMessage, reading: Reading, files: Sequence[str], place: Place
@@ -333,6 +372,7 @@ class _Desk:
         self.seen.ids.add(message.message_id)
         if ticket is not None:
             self.seen.requesters.add(ticket.requester_addr)
+            self.seen.words.add(words_of(ticket.requester_addr, complaint.text))
         described = [(a.name, a.type, a.size, a.inline) for a in message.attachments]
         add_attachments(
             self.session,
@@ -349,27 +389,6 @@ def _is_ours(message: ParsedMessage, instance: Instance) -> bool:
     return message.is_automatic and any(
         verify_loop_header(mark, instance.loop_key) is not None for mark in message.loop_marks
     )
-
-
-def _note_returned(
-    session: Session, ticket: Ticket, message: ParsedMessage, *, now: datetime
-) -> bool:
-    """Say on the ticket that its acknowledgement did not arrive, or was complained about.
-
-    Its id has a part that nobody can guess, so who names it has seen the mail (E-64). A delivery
-    that failed for good, or a complaint, keeps us from writing there again for a while.
-    """
-    acknowledgement = acknowledgement_of(session, ticket.id) if ticket.id is not None else None
-    if acknowledgement is None or acknowledgement.message_id not in message.returned_ids:
-        return False
-    complained = message.report_type == "feedback-report"
-    if not message.is_bounce and not complained:
-        return False
-    if complained or any(_is_about_the_address(bounce) for bounce in message.bounces):
-        reason = "B.8 row 42: complained about" if complained else "B.8 row 6: returned"
-        suppress(session, acknowledgement.recipient, now=now, reason=reason)
-    add_event(session, ticket, "abuse_report" if complained else "acknowledgement_returned")
-    return True
 
 
 def _is_about_the_address(bounce: Bounce) -> bool:

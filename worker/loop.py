@@ -1,8 +1,8 @@
 """What becomes of a row when its work succeeds or fails: decided here and nowhere else."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -25,6 +25,7 @@ from storage.work import (
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+UNREACHABLE = (*DATABASE_DOWN, StorageFull)
 
 Row = TypeVar("Row", bound=WorkColumns)
 
@@ -62,14 +63,35 @@ def work_through(
             return handled + len(fit)
         for row in lease.held(session, fit):
             handled += batch.unless_lost(row, batch.work_alone)
-    except (*DATABASE_DOWN, StorageFull):
+    except UNREACHABLE:
         session.rollback()
-        batch.give_back(fit)
+        give_back(session, fit, lease)
         raise
     if handled < len(rows):
         lost = {"table": rows[0].__tablename__, "count": len(rows) - handled}
         log.warning("claim lost", extra=lost)
     return handled
+
+
+def give_back(session: Session, rows: Sequence[WorkColumns], lease: Lease) -> None:
+    """Free claimed rows untouched; where the database is away, too, their lease ends."""
+    with suppress(*DATABASE_DOWN):
+        for row in lease.held(session, rows):
+            uncount_attempt(row, lease)
+            release(row)
+            session.add(row)
+        session.commit()
+
+
+@contextmanager
+def given_back(session: Session, rows: Sequence[WorkColumns], lease: Lease) -> Iterator[None]:
+    """Work through rows that were claimed together part by part: an outage frees the rest."""
+    try:
+        yield
+    except UNREACHABLE:
+        session.rollback()
+        give_back(session, rows, lease)
+        raise
 
 
 @dataclass
@@ -123,15 +145,6 @@ class _Batch(Generic[Row]):
         self.lease.require(self.session, [row])
         self._set_aside(row, f"the worker died over it {MAX_ATTEMPTS} times")
 
-    def give_back(self, rows: Sequence[Row]) -> None:
-        """Free claimed rows untouched; where the database is away, too, their lease ends."""
-        with suppress(*DATABASE_DOWN):
-            for row in self.lease.held(self.session, rows):
-                uncount_attempt(row, self.lease)
-                release(row)
-                self.session.add(row)
-            self.session.commit()
-
     def _commit(self, rows: Sequence[Row]) -> None:
         self.do(rows)
         self.lease.require(self.session, rows)
@@ -172,4 +185,4 @@ def about(row: WorkColumns) -> dict[str, object]:
 
 def _is_nobodys_fault(error: Exception) -> bool:
     """A database or a disk that is away; not a value that the database refuses."""
-    return isinstance(error, (*DATABASE_DOWN, StorageFull)) and not is_about_the_data(error)
+    return isinstance(error, UNREACHABLE) and not is_about_the_data(error)

@@ -65,6 +65,7 @@ class ParserProcess:
             if begun is not contents or reading is None:
                 if reading is not None and not reading.done():
                     self.close()  # nobody waits for that any more, and this is not to wait for it
+                self.warm_up()  # also where another mail has killed it: that is not this one's
                 reading = self._submit(contents)
             return reading.result(min(SECONDS_PER_MAIL * len(contents), SECONDS_PER_BATCH))
         except (BrokenProcessPool, TimeoutError, MemoryError, CancelledError) as error:

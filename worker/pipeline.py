@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from config.errors import OdzewError
+from storage.alarms import bring_alarms_back
 from storage.database import DATABASE_DOWN, explain, open_session
 from storage.instance import get_instance
 from storage.tables import Alarm, OutboxMessage, RawMessage, Ticket, WorkColumns
@@ -129,6 +130,7 @@ def _check_clock(context: Context) -> int:
     """Work that a clock set back has put off is due now (CP-47)."""
     with open_session(context.engine) as session:
         rows = bring_back(session, (RawMessage, Ticket, OutboxMessage), now=context.clock())
+        rows += bring_alarms_back(session, now=context.clock())
     if rows:
         log.warning("clock was set back", extra={"count": rows})
     return rows
@@ -186,12 +188,13 @@ class Runner:
         self._cause = ""
         self._context = context
         self._troubles = troubles
-        self._not_before: datetime | None = None
+        self._failed_at: datetime | None = None
 
     def __call__(self) -> int:
         """Run when it is time; return how many rows were handled."""
-        now = self._context.clock()
-        if self._not_before is not None and now < self._not_before:
+        # A moment of failure that is yet to come: the clock was set back meanwhile (CP-47).
+        failed, now = self._failed_at, self._context.clock()
+        if failed is not None and failed <= now < failed + self.wait:
             return 0
         return self.run()
 
@@ -233,12 +236,12 @@ class Runner:
             wait = WAIT_AFTER_REFUSALS
         # Half of the wait is chance, so that many workers do not come back at the same moment.
         self.wait = wait * random.uniform(0.5, 1)
-        self._not_before = self._context.clock() + self.wait
+        self._failed_at = self._context.clock()
 
     def _succeeded(self) -> None:
         if self.problem is not None:
             self._troubles.end(self.step.name)
-        self.problem, self.failures, self._not_before = None, 0, None
+        self.problem, self.failures, self._failed_at = None, 0, None
 
 
 def run_once(context: Context, *, only: Collection[str] = STEPS) -> list[str]:

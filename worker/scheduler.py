@@ -10,6 +10,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from worker.clock_watch import watch_clock
 from worker.context import Context
 from worker.idle import watch
 from worker.pipeline import Runner, Step, Troubles
@@ -40,6 +41,7 @@ def start(steps: Sequence[Step], context: Context) -> BackgroundScheduler:
             misfire_grace_time=None,
         )
     scheduler.start()
+    watch_clock(scheduler, context)
     names = {step.name for step in steps}
     for mailbox in context.settings.mailboxes:
         job = f"pull {mailbox.name}"

@@ -2,21 +2,27 @@
 
 import dataclasses
 import itertools
-from datetime import timedelta
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 
+import apscheduler.schedulers.base
 import pytest
 from sqlmodel import select
 
+from config.errors import TemporaryError
+from storage.alarms import open_alarm, standing_alarms
 from storage.database import open_session
-from storage.tables import OutboxMessage, RawMessage, Ticket
-from storage.work import claim
+from storage.tables import Alarm, OutboxMessage, RawMessage, Ticket
+from storage.work import claim, has_work
 from tests.factories import a_mail, an_smtp_server, in_the_ledger
 from tests.oracle import broken_promises
+from worker import clock_watch, scheduler
 from worker.deliver import deliver
 from worker.ingest import ingest
 from worker.parsed_message import KnownAddresses
 from worker.parser_process import ParserProcess
-from worker.pipeline import build_steps
+from worker.pipeline import Runner, Step, Troubles, build_steps
 
 AHEAD, BACK = timedelta(days=2), timedelta(hours=-2)
 OWN = ("sklep.example",)
@@ -137,3 +143,61 @@ def test_what_waits_for_its_next_attempt_is_left_alone(context, parser, clock):
     assert run_step(context, parser, "alarms clock") == 0
     with open_session(context.engine) as session:
         assert session.get(RawMessage, row.id).next_attempt_at == due
+
+
+def test_a_step_that_failed_does_not_wait_for_a_moment_that_was_set_back(context, clock):
+    outcome = [TemporaryError("the server is away"), None]
+    ran = []
+
+    def run():
+        ran.append(clock.now)
+        if error := outcome.pop(0):
+            raise error
+        return 0
+
+    runner = Runner(Step("pull a", run, 1), context, Troubles())
+    runner()
+    runner()
+    assert len(ran) == 1
+    clock.now -= AHEAD
+    runner()
+    assert len(ran) == 2
+
+
+def test_an_alarm_of_a_clock_that_was_set_back_is_told(context, clock):
+    right, clock.now = clock.now, clock.now + timedelta(days=3000)
+    with open_session(context.engine) as session:
+        later = clock.now + timedelta(hours=1)
+        open_alarm(session, "mailbox", "a", {"mailbox": "a"}, now=clock.now, counts_from=later)
+        session.commit()
+    clock.now = right
+    assert run_step(context, None, "alarms clock") == 1
+    with open_session(context.engine) as session:
+        assert [alarm.key for alarm in standing_alarms(session, now=clock.now)] == ["a"]
+        assert has_work(session, Alarm, now=clock.now)
+
+
+def test_the_schedule_goes_on_when_the_clock_is_set_back(context, monkeypatch):
+    shift = timedelta(0)
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + shift
+
+    monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Shifted)
+    monkeypatch.setattr(clock_watch, "LOOK_SECONDS", 0.1)
+    ran = threading.Event()
+    steps = [Step("alarms clock", lambda: ran.set() or 0, 1)]
+    context = dataclasses.replace(
+        context, clock=lambda: Shifted.now(UTC), stopping=threading.Event()
+    )
+    running = scheduler.start(steps, context)
+    try:
+        assert ran.wait(10)
+        shift = BACK
+        time.sleep(1.5)  # until APScheduler has looked at the clock
+        ran.clear()
+        assert ran.wait(10)
+    finally:
+        assert scheduler.stop(running, context)

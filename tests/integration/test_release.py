@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from storage.database import open_session
-from storage.tables import OutboxMessage, RawMessage, Ticket
+from storage.tables import OutboxMessage, RawContent, RawMessage, Ticket
 from storage.tickets import confirm_requester
 from tests.factories import NOW, a_mail, a_mailbox, an_smtp_server, in_the_ledger
 from worker.context import known_addresses
@@ -92,3 +92,18 @@ def test_an_address_that_cannot_be_written_to_is_refused_with_its_reason(context
     ticket = confirm(context, parser, ticket, "ewa@nigdzie")
     assert owed(context) == []
     assert ticket.acknowledgement_reason.startswith("B-D2: ")
+
+
+def test_a_mail_that_cannot_be_read_again_keeps_no_other_waiting(context, parser):
+    mail = a_mail(sender="Ola <ola@sklep.example>", subject="Fwd: Wazon", text=HALF_A_HEADER)
+    ticket = read(context, parser, mail)
+    with open_session(context.engine) as session:
+        row = session.exec(select(RawMessage).where(RawMessage.ticket_id == ticket.id)).one()
+        session.delete(session.get(RawContent, row.sha256))
+        session.commit()
+    [other] = in_the_ledger(context, a_mail())
+    ticket = confirm(context, parser, ticket, "ewa@klient.example")
+    assert ticket.acknowledgement_wanted_at is None
+    assert ticket.acknowledgement_reason.startswith("the mail could not be read again")
+    with open_session(context.engine) as session:
+        assert session.get(RawMessage, other.id).outcome == "ticket"
