@@ -33,6 +33,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from config.addresses import plain_address
 from config.errors import PermanentError
 
 LANGUAGES = ("pl", "en", "de", "cs", "uk")
@@ -113,6 +114,7 @@ def is_loopback(host: str) -> bool:
 
 
 Names = Annotated[list[str], AfterValidator(_lower)]
+Addresses = Annotated[list[str], AfterValidator(lambda names: [plain_address(n) for n in names])]
 
 
 class Section(BaseModel):
@@ -178,8 +180,8 @@ class Shop(Section):
     country: Annotated[str, AfterValidator(_known_country)] = Field(
         default="PL", description="whose public holidays count"
     )
-    own_domains: Names = []
-    trusted_forwarders: Names = []
+    own_domains: Addresses = []
+    trusted_forwarders: Addresses = []
 
 
 class Database(Section):
@@ -307,7 +309,7 @@ class Acknowledgements(Section):
     per_domain_per_hour: int = Field(default=20, ge=0)
     per_mailbox_per_hour: int = Field(default=200, ge=0)
     breaker_factor: int = Field(default=5, ge=0)
-    never: Names = []
+    never: Addresses = []
     templates: Path | None = Field(default=None, description="the shop's own reply texts")
 
 

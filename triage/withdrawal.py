@@ -116,9 +116,10 @@ def withdrawal_statement(text: str) -> str | None:
 
     text: what the customer wrote; older mail below it and words in quotation marks do not count.
     """
-    if not _WORD.search(_fold(unicodedata.normalize("NFC", text[:MAX_CHARACTERS]))):
+    text = without_runs(text[:MAX_CHARACTERS])
+    if not _WORD.search(_fold(unicodedata.normalize("NFC", text))):
         return None  # nearly all mail, and to see that is much faster
-    written = split(without_runs(text[:MAX_CHARACTERS])).text
+    written = split(text).text
     own = _QUOTED.sub(" ", unicodedata.normalize("NFC", written))
     folded = _fold(own)
     for start, stop in _sentences(own):

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from email.utils import parseaddr
 from zoneinfo import ZoneInfo
 
+from config.addresses import plain_address
 from config.settings import Mailbox, Settings
 from config.taxonomy import Taxonomy
 from storage.columns import utc_now
@@ -51,11 +52,11 @@ def known_addresses(settings: Settings) -> KnownAddresses:
         own.append(parseaddr(settings.smtp.sender)[1])
     return KnownAddresses(
         own_domains=tuple(settings.shop.own_domains),
-        own_addresses=tuple(sorted({address.lower() for address in own if address})),
+        own_addresses=tuple(sorted({plain_address(address) for address in own if address})),
         trusted_forwarders=tuple(settings.shop.trusted_forwarders),
-        contact_forms=tuple(form.sender.lower() for form in settings.contact_forms),
-        groups=tuple(group.address.lower() for group in settings.groups),
-        relays=tuple(relay.domain.lower() for relay in settings.relays),
+        contact_forms=tuple(plain_address(form.sender) for form in settings.contact_forms),
+        groups=tuple(plain_address(group.address) for group in settings.groups),
+        relays=tuple(plain_address(relay.domain) for relay in settings.relays),
         trusted_hosts=_lower(settings.mail.trusted_hosts),
         authserv_ids=_lower(settings.mail.authserv_ids),
         trusted_sealers=_lower(settings.mail.trusted_sealers),

@@ -36,6 +36,7 @@ from worker.smtp import (
     RecipientRefused,
     RefusedForGood,
     RefusedForNow,
+    ServerHadEnough,
     ServerUnreachable,
     SmtpConnection,
     connect,
@@ -85,7 +86,12 @@ def _send_all(
         with connect(server, context.tokens.for_smtp(server)) as connection:
             connected = True
             while waiting and connected and not context.stopping.is_set():
-                connected = _send_one(context, session, connection, server, waiting.pop(0), lease)
+                row = waiting.pop(0)
+                try:
+                    connected = _send_one(context, session, connection, server, row, lease)
+                except ServerHadEnough:
+                    waiting.insert(0, row)
+                    connected = False  # so many go over one; the next batch has another
     except ClaimLost:
         # This process stood still for longer than its lease: the batch is somebody else's by now,
         # and not one row of it is touched any more (C-28).
@@ -116,7 +122,8 @@ def _send_one(
 ) -> bool:
     """Send a message or say why not; False when the connection is lost.
 
-    Raises ClaimLost, with nothing written, where another worker has the message by now.
+    With nothing written it raises ClaimLost, where another worker has the message by now, and
+    ServerHadEnough.
     """
 
     def on_the_wire() -> None:
@@ -135,6 +142,8 @@ def _send_one(
         connection.send(
             row.content, sender=row.sender, recipient=row.recipient, before_data=on_the_wire
         )
+    except ServerHadEnough:
+        raise
     except ServerUnreachable as error:
         # The conversation had begun: this message may be why it ended, so it counts an attempt.
         lease.require(session, [row])

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from config.addresses import plain_address
 from worker import charset
 
 MAX_ADDRESSES = 1000
@@ -276,7 +277,7 @@ def _mailbox(name: str, comment: str, angle: str | None, *, spoiled: bool) -> Ad
 
 
 def strict_address(text: str) -> str:
-    """The one address that ``text`` is, in lower case, or "" where it is not exactly one.
+    """The one address that ``text`` is, or "" where it is not exactly one; see plain_address.
 
     A domain without a dot passes (mail within a host); control characters, spaces, more than
     254 octets and address literals do not. A local part in quotes loses them where it can.
@@ -297,7 +298,7 @@ def strict_address(text: str) -> str:
         return ""
     if not all(_DOMAIN_LABEL.fullmatch(label) for label in domain.split(".")):
         return ""
-    return f"{local}@{domain}".lower()
+    return plain_address(f"{local}@{domain}")
 
 
 def first_address_in(text: str) -> str:

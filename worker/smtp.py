@@ -42,6 +42,10 @@ class RecipientRefused(RefusedForGood):
     """A 5xx answer to the recipient: the address is wrong or closed."""
 
 
+class ServerHadEnough(ServerUnreachable):
+    """The connection ended after other messages, before this one: a limit of messages or time."""
+
+
 class OutcomeUnknown(OdzewError):
     """The connection was lost after the message began: it may have arrived or not."""
 
@@ -52,6 +56,7 @@ class SmtpConnection:
     def __init__(self, client: smtplib.SMTP, server: MailServer) -> None:
         self._client = client
         self._server = server
+        self._is_used = False
 
     def send(
         self, content: bytes, *, sender: str, recipient: str, before_data: Callable[[], None]
@@ -59,22 +64,20 @@ class SmtpConnection:
         """Send one message; returns when the server has taken responsibility for it.
 
         content: a whole RFC 5322 message; dots are stuffed here.
-        Raises ServerUnreachable, RefusedForNow, RefusedForGood, RecipientRefused, OutcomeUnknown.
+        Raises ServerHadEnough, ServerUnreachable, RefusedForNow, RefusedForGood, RecipientRefused,
+        OutcomeUnknown.
         """
         client = self._client
+        self._begin(sender)
         with translated(self._server):
-            client.rset()
-            options = ["8BITMIME"] if client.has_extn("8bitmime") else []
-            _expect(client.mail(sender, [f"BODY={name}" for name in options]), "sender")
-            _expect_recipient(client.rcpt(recipient))
+            _expect_recipient(self._readable(client.rcpt(recipient)))
         checkpoint("CP-20")
         before_data()
         with translated(self._server):
             client.putcmd("data")
-            code, said = client.getreply()
-            if code != 354:
-                # Also a 2xx: a server that does not wait for the message would not end it either.
-                _expect((code if code >= 400 else 554, said), "DATA")
+            answer = self._readable(client.getreply(), range(354, 355))
+            if answer[0] != 354:
+                _expect(answer, "DATA")
         try:
             stuffed = _stuffed(content)
             client.send(stuffed[: len(stuffed) // 2])
@@ -95,6 +98,34 @@ class SmtpConnection:
             client.close()
             raise OutcomeUnknown(f"{_where(self._server)}: the final answer was no SMTP reply")
         _expect(answer, "message")
+
+    def _begin(self, sender: str) -> None:
+        """RSET and MAIL, on a connection that may have come to its end with the last message."""
+        client, server = self._client, self._server
+        is_first, self._is_used = not self._is_used, True
+        try:
+            with translated(server):
+                answers = [self._readable(client.rset())]
+                options = ["BODY=8BITMIME"] if client.has_extn("8bitmime") else []
+                answers.append(self._readable(client.mail(sender, options)))
+            for code, said in answers:
+                if code == 421:  # it is closing the connection, whatever was said: RFC 5321 §3.8
+                    client.close()
+                    raise ServerUnreachable(f"{_where(server)}: {code} {_text(said)}")
+        except ServerUnreachable as error:
+            if is_first:
+                raise
+            raise ServerHadEnough(str(error)) from error
+        _expect(answers[-1], "sender")
+
+    def _readable(
+        self, answer: tuple[int, bytes], going_on: range = range(200, 300)
+    ) -> tuple[int, bytes]:
+        """The answer; after one that fits nothing, each later one would be taken for another's."""
+        if answer[0] in going_on or 400 <= answer[0] < 600:
+            return answer
+        self._client.close()
+        raise ServerUnreachable(f"{_where(self._server)}: its answer is no SMTP reply")
 
 
 @contextlib.contextmanager
@@ -209,7 +240,7 @@ def _expect(
     code, text = answer
     if 200 <= code < 300:
         return
-    if 400 <= code < 500 or code == -1:
+    if 400 <= code < 500:
         raise RefusedForNow(f"{to_what} refused for now: {code} {_text(text)}")
     raise for_good(f"{to_what} refused: {code} {_text(text)}")
 

@@ -302,18 +302,26 @@ class _Reader:
         return 0 if empty else found.start()
 
     def _decoded(self, fields: list[tuple[str, bytes]]) -> tuple[tuple[str, str], ...]:
-        label = ""
+        label = guessed = ""
+        judged: set[str] = set()
+
+        def text(name: str, value: bytes) -> str:
+            if value.isascii():
+                return value.decode()
+            if guessed and (name not in _NEEDED or name in judged):
+                return value.decode(guessed, "replace")
+            judged.add(name)
+            return charset.decode(value, label).text
+
         if odd := [value for _, value in fields if not value.isascii()]:
             raw_type = next((v for n, v in fields if n == "content-type"), b"")
             label = parameters(raw_type.decode("latin-1")).parameters.get("charset", "")
+            if label.lower().startswith(("utf-16", "utf-32", "ucs")):
+                label = ""  # of the body: a header in which fields can be found is not in these
             if len(odd) > MAX_GUESSES:
-                # Junk: one guess for all of them, since each takes a while.
-                label = charset.decode(b"\n".join(odd)[:MAX_FIELD_BYTES], label).charset
-                return tuple((n, _CONTROLS.sub(" ", v.decode(label, "replace"))) for n, v in fields)
-        return tuple(
-            (n, _CONTROLS.sub(" ", v.decode() if v.isascii() else charset.decode(v, label).text))
-            for n, v in fields
-        )
+                # Junk: one guess for all but the fields that matter, since each takes a while.
+                guessed = charset.decode(b"\n".join(odd)[:MAX_FIELD_BYTES], label).charset
+        return tuple((n, _CONTROLS.sub(" ", text(n, v))) for n, v in fields)
 
 
 def read(raw: bytes) -> tuple[Part, tuple[str, ...]]:

@@ -227,8 +227,9 @@ def test_one_refused_message_does_not_hold_up_the_others(context, catcher):
 def test_a_server_that_answers_data_with_an_agreement_gets_no_message(context, catcher):
     [row] = in_outbox(context)
     catcher.refuse("data", "250 2.0.0 fine")
-    deliver(context)
-    assert now_of(context, row).state == "failed"
+    with pytest.raises(ServerUnreachable, match="no SMTP reply"):
+        deliver(context)
+    assert (now_of(context, row).state, now_of(context, row).attempts) == ("waiting", 1)
     assert catcher.mails == []
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.factories import an_smtp_server
+from tests.integration.test_deliver import in_outbox, now_of
+from worker.deliver import deliver
 from worker.smtp import ServerUnreachable, connect
 
 
@@ -106,3 +108,74 @@ def test_a_greeting_that_comes_drop_by_drop_is_given_up(monkeypatch):
         connect(an_smtp_server(port=port)),
     ):
         pass
+
+
+def a_conversation(
+    connection: socket.socket, instead: Callable[[bytes, int], bytes | None], taken: list[bytes]
+) -> None:
+    """Plain SMTP; ``instead`` of an answer to the n-th command of its kind on this connection."""
+    lines, said = connection.makefile("rb"), dict[bytes, int]()
+    connection.sendall(b"220 ok\r\n")
+    for line in lines:
+        verb = line[:4].upper()
+        said[verb] = said.get(verb, 0) + 1
+        other = instead(verb, said[verb])
+        if other is not None:
+            connection.sendall(other + b"\r\n")
+        elif verb == b"DATA":
+            connection.sendall(b"354 go on\r\n")
+            taken.append(b"".join(iter(lines.readline, b".\r\n")))
+            connection.sendall(b"250 ok\r\n")
+        else:
+            connection.sendall(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
+
+
+@pytest.fixture
+def make_scripted(sqlite_engine, make_context):
+    """A context whose SMTP server answers otherwise here and there, and what that has taken."""
+    listening: list[socket.socket] = []
+
+    def make(instead):
+        server, taken = socket.create_server(("127.0.0.1", 0)), []
+        listening.append(server)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):  # it was closed
+                while True:
+                    connection, _ = server.accept()
+                    with connection, contextlib.suppress(OSError):
+                        a_conversation(connection, instead, taken)
+
+        threading.Thread(target=serve, daemon=True).start()
+        smtp = an_smtp_server(port=server.getsockname()[1])
+        return make_context(sqlite_engine, smtp=smtp), taken
+
+    yield make
+    for server in listening:
+        server.close()
+
+
+@pytest.mark.parametrize("verb", [b"MAIL", b"RSET"])
+def test_a_server_that_takes_so_many_a_connection_costs_no_message_anything(make_scripted, verb):
+    """RFC 5321 §3.8: 421 in place of any answer."""
+    context, taken = make_scripted(lambda v, n: b"421 enough" if v == verb and n > 2 else None)
+    rows = in_outbox(context, 5)
+    assert [deliver(context) for _ in range(4)] == [5, 3, 1, 0]
+    assert [(now_of(context, r).state, now_of(context, r).attempts) for r in rows] == [
+        ("sent", 0)
+    ] * 5
+    assert len(taken) == 5
+
+
+@pytest.mark.parametrize("verb", [b"MAIL", b"RCPT", b"DATA"])
+def test_after_an_answer_that_nobody_can_read_no_other_is_taken_for_it(make_scripted, verb):
+    stray = [b"warning: busy\r\n250 ok"]
+    context, taken = make_scripted(lambda v, _: stray.pop() if stray and v == verb else None)
+    rows = in_outbox(context, 3)
+    with pytest.raises(ServerUnreachable, match="no SMTP reply"):
+        deliver(context)
+    context.clock.forward(minutes=2)
+    while deliver(context):
+        continue
+    assert [now_of(context, row).state for row in rows] == ["sent"] * 3
+    assert len(taken) == 3

@@ -1,7 +1,12 @@
+import json
+import re
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 
+from triage import entities
 from triage.entities import amounts, dates, extract, order_numbers, products, remedy
 
 
@@ -170,6 +175,7 @@ def test_parcels_money_and_months_are_no_products(text):
         ("Wann kommt mein Paket?", "information"),
         ("Підкажіть, коли буде?", "information"),
         ("Kupiłam u was wazon.", "none"),
+        ("Przesyłam CV, proszę o kontakt.", "none"),
         ("Czy możecie zmienić adres dostawy?", "none"),
         ("Prosimy o wypełnienie ankiety, jak ocenia Pan sklep?", "none"),
         ("Chciałam tylko powiedzieć, że nowe doszły.", "none"),
@@ -177,6 +183,14 @@ def test_parcels_money_and_months_are_no_products(text):
 )
 def test_the_first_named_wish_counts(text, wish):
     assert remedy(text) == wish
+
+
+def test_no_pattern_of_a_wish_has_a_capital():
+    """They look at a text in lower case."""
+    with (Path(entities.__file__).parent / "entities.toml").open("rb") as file:
+        words = json.dumps(tomllib.load(file)["remedy"], ensure_ascii=False)
+    plain = re.sub(r"\\\\.", "", words)  # without \S and its like
+    assert plain == plain.lower()
 
 
 def test_quoted_lines_are_not_the_customers():

@@ -2,7 +2,15 @@
 
 import pytest
 
-from worker.headers import addresses, date, decode_words, message_id, message_ids, parameters
+from worker.headers import (
+    addresses,
+    date,
+    decode_words,
+    message_id,
+    message_ids,
+    parameters,
+    strict_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +114,20 @@ def test_a_date_is_utc_or_nothing(sent, read):
 )
 def test_parameters_are_put_together_and_decoded(sent, name, read):
     assert parameters(sent).parameters[name] == read
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("Jan@Sklep.EXAMPLE", "jan@sklep.example"),
+        ("jan@żółw.example", "jan@xn--w-uga1v8h.example"),
+        ("jan@ŻÓŁW.example", "jan@xn--w-uga1v8h.example"),
+        ("jan@xn--w-uga1v8h.example", "jan@xn--w-uga1v8h.example"),
+        ("jan@\U0001d42cklep.example", "jan@sklep.example"),  # a mathematical s
+        ("jan@ｓｋｌｅｐ.example", "jan@sklep.example"),
+        ("żółw@sklep.example", "żółw@sklep.example"),
+    ],
+)
+def test_the_same_address_is_the_same_however_it_is_written(written, plain):
+    """B-L1, B.7: who may be answered, and how often, is asked of one form."""
+    assert strict_address(written) == plain

@@ -104,6 +104,19 @@ def test_a_header_of_junk_is_judged_as_a_whole():
     assert mail.body == "Talerz przyszedł rozbity."
 
 
+@pytest.mark.parametrize("label", ["utf-16", "windows-1250"])
+@pytest.mark.parametrize("first", [b"\xff\xfe", b"\xb1\0"], ids=["byte order mark", "NUL"])
+def test_junk_in_other_fields_spoils_none_that_matters(first, label):
+    junk = [b"X-%d: %sz\xb3o\xb6\xe6" % (number, first) for number in range(30)]
+    known = [
+        b"From: Jan <jan@klient.example>",
+        "Subject: Zażółć gęślą jaźń".encode("cp1250"),
+        b"Content-Type: text/plain; charset=%s" % label.encode(),
+    ]
+    mail = parse(b"\r\n".join([*junk, *known, b"", b"x"]))
+    assert (mail.from_addr, mail.subject) == ("jan@klient.example", "Zażółć gęślą jaźń")
+
+
 def test_a_few_fields_are_judged_one_by_one():
     fields = ["Subject: Źle uszyte", "From: Świątek <a@klient.example>"]
     raw = b"\r\n".join([fields[0].encode("cp1250"), fields[1].encode(), b"", b"x"])
