@@ -69,6 +69,7 @@ def look_up(
     contents: Collection[str],
     fingerprints: Collection[str],
     ids: Collection[str],
+    addresses: Collection[str],
     said: Collection[tuple[str, str]],
     said_since: datetime,
     written_since: datetime,
@@ -76,10 +77,10 @@ def look_up(
 ) -> Seen:
     """What may be there of a batch: its mails by bytes, fingerprint and ids named.
 
-    said: requester and text of each mail. counts: those known already, for ``Seen.count``.
+    addresses: to which might be written. said: requester and text of each mail.
+    counts: those known already, for ``Seen.count``.
     """
-    addresses = {address for address, _ in said}
-    requesters = _present(session, Ticket.requester_addr, addresses)
+    requesters = _present(session, Ticket.requester_addr, [address for address, _ in said])
     written = col(OutboxMessage.created_at) >= written_since
     had_outcome = col(RawMessage.outcome).not_in(("pending", "quarantined", "duplicate"))
     return Seen(

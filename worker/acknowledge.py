@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
+from config.addresses import wire_address
 from config.replies import Kind, Reply, ReplyError, ReplyValues, render
 from config.settings import LANGUAGES, Mailbox, Settings
 from storage.database import Session
@@ -60,14 +61,14 @@ def acknowledge(
 ) -> None:
     """Decide about a new ticket's acknowledgement and write it to the outbox."""
     message, complaint = reading.message, reading.complaint
-    address = complaint.requester_addr
+    address = wire_address(complaint.requester_addr)  # as the outbox and refusals have it
     written_to = address in seen.recipients
     to_domain, from_mailbox = f"@{address.rpartition('@')[2]}", f"from {ticket.mailbox}"
     now = context.clock()
     facts = Circumstances(
         mail_reason=message.no_ack_reason,
         sender_addr=message.from_addr,
-        requester_addr=address,
+        requester_addr=complaint.requester_addr,
         requester_status=complaint.requester_status,
         received_at=ticket.received_at,
         now=now,

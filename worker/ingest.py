@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from config.addresses import wire_address
 from config.checkpoint import checkpoint
 from storage.database import Session, open_session
 from storage.instance import get_instance
@@ -189,7 +190,7 @@ def _seen(
 ) -> Seen:
     messages = [reading.message for reading in readings]
     complaints = [reading.complaint for reading in readings]
-    addresses = {complaint.requester_addr for complaint in complaints}
+    addresses = {wire_address(complaint.requester_addr) for complaint in complaints}
     now = context.clock()
     return look_up(
         session,
@@ -200,6 +201,7 @@ def _seen(
             for m in messages
             for name in (m.message_id, *m.in_reply_to, *m.references, *m.returned_ids)
         ],
+        addresses=addresses,
         said=[(complaint.requester_addr, complaint.text) for complaint in complaints],
         said_since=now - SAME_WORDS_WITHIN,
         written_since=now - DAY,

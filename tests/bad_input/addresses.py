@@ -113,7 +113,7 @@ def look_alikes() -> Iterator[BadMail]:
     yield BadMail(
         "a Cyrillic domain",
         a_mail(TEXT, From="Bank <jan@раураl.example>".encode()),
-        sender=("Bank", "jan@xn--l-7sba6dbr.example"),
+        sender=("Bank", "jan@раураl.example"),
     )
     yield BadMail(
         "a Cyrillic local part",

@@ -615,6 +615,17 @@ def test_five_mails_in_one_batch_count_one_another(context, parser):
     assert len(all_of(context, OutboxMessage)) == 1
 
 
+def test_an_address_written_in_another_way_is_the_same_address(context, parser):
+    """B.7: a domain in Polish letters, in those of the wire, in letters that look different."""
+    for number, domain in enumerate(["żółw.example", "xn--w-uga1v8h.example", "ŻÓŁW.example"]):
+        mail = a_mail(sender=f"Jan <jan@{domain}>", text=f"Sprawa numer {number}.")
+        read(context, parser, mail)
+    read(context, parser, a_mail(sender="Jan <jan@\U0001d423an.example>", text="Jedna."))
+    read(context, parser, a_mail(sender="Jan <jan@jan.example>", text="Druga."))
+    recipients = [owed.recipient for owed in all_of(context, OutboxMessage)]
+    assert recipients == ["jan@xn--w-uga1v8h.example", "jan@jan.example"]
+
+
 def test_a_mail_that_was_found_a_week_late_is_a_ticket_without_an_acknowledgement(context, parser):
     """B-49"""
     [late, in_time] = read(context, parser, a_mail(), received_at=NOW - timedelta(days=8)) + read(

@@ -120,9 +120,9 @@ def test_parameters_are_put_together_and_decoded(sent, name, read):
     ("written", "plain"),
     [
         ("Jan@Sklep.EXAMPLE", "jan@sklep.example"),
-        ("jan@żółw.example", "jan@xn--w-uga1v8h.example"),
-        ("jan@ŻÓŁW.example", "jan@xn--w-uga1v8h.example"),
-        ("jan@xn--w-uga1v8h.example", "jan@xn--w-uga1v8h.example"),
+        ("jan@żółw.example", "jan@żółw.example"),
+        ("jan@ŻÓŁW.example", "jan@żółw.example"),
+        ("jan@xn--w-uga1v8h.example", "jan@żółw.example"),
         ("jan@\U0001d42cklep.example", "jan@sklep.example"),  # a mathematical s
         ("jan@ｓｋｌｅｐ.example", "jan@sklep.example"),
         ("żółw@sklep.example", "żółw@sklep.example"),
