@@ -141,17 +141,17 @@ def message_with_fingerprint(session: Session, fingerprint: str) -> InboundMessa
     ).first()
 
 
-def same_words_before(
-    session: Session, requester_addr: str, text: str, *, since: datetime
+def ticket_of_same_content(
+    session: Session, requester_addr: str, content_hash: str, *, since: datetime
 ) -> Ticket | None:
-    """The newest ticket of a requester that a mail with this very text opened or joined."""
+    """The newest ticket of a requester that a mail with this very content opened or joined."""
     return session.exec(
         select(Ticket)
         .join(InboundMessage, col(InboundMessage.ticket_id) == Ticket.id)
         .where(
             Ticket.requester_addr == requester_addr,
             InboundMessage.kind == "person",
-            InboundMessage.text == text,
+            InboundMessage.content_hash == content_hash,
             col(InboundMessage.received_at) >= since,
         )
         .order_by(col(Ticket.id).desc())

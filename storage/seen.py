@@ -21,7 +21,6 @@ from storage.tables import (
 )
 
 AT_ONCE = 5000  # values in one question; SQLite takes 32,766
-LONG_TEXT = 16 * 1024  # characters; longer ones are not sent along with a question
 
 
 class Keys(Protocol):
@@ -43,11 +42,11 @@ class _Anything:
 class Seen:
     """By default anything may be there, so that everything is asked."""
 
-    contents: Keys = field(default_factory=_Anything)  # SHA-256 of mails that had their outcome
+    mails: Keys = field(default_factory=_Anything)  # SHA-256 of those that had their outcome
+    contents: Keys = field(default_factory=_Anything)  # hashes of what they say and hold
     fingerprints: Keys = field(default_factory=_Anything)
     ids: Keys = field(default_factory=_Anything)  # of messages received and sent
     requesters: Keys = field(default_factory=_Anything)  # addresses that have a ticket
-    words: Keys = field(default_factory=_Anything)  # what they wrote of late: words_of
     recipients: Keys = field(default_factory=_Anything)  # addresses written to since a moment
     suppressed: Keys = field(default_factory=_Anything)
     _counts: dict[str, int] = field(default_factory=dict)
@@ -66,55 +65,32 @@ class Seen:
 def look_up(
     session: Session,
     *,
+    mails: Collection[str],
     contents: Collection[str],
     fingerprints: Collection[str],
     ids: Collection[str],
-    addresses: Collection[str],
-    said: Collection[tuple[str, str]],
-    said_since: datetime,
+    requesters: Collection[str],
+    recipients: Collection[str],
     written_since: datetime,
     counts: dict[str, int],
 ) -> Seen:
-    """What may be there of a batch: its mails by bytes, fingerprint and ids named.
+    """What may be there of a batch: its mails by bytes, content, fingerprint and ids named.
 
-    addresses: to which might be written. said: requester and text of each mail.
-    counts: those known already, for ``Seen.count``.
+    recipients: to whom might be written. counts: those known already, for ``Seen.count``.
     """
-    requesters = _present(session, Ticket.requester_addr, [address for address, _ in said])
     written = col(OutboxMessage.created_at) >= written_since
     had_outcome = col(RawMessage.outcome).not_in(("pending", "quarantined", "duplicate"))
     return Seen(
-        contents=_present(session, RawMessage.sha256, contents, had_outcome),
+        mails=_present(session, RawMessage.sha256, mails, had_outcome),
+        contents=_present(session, InboundMessage.content_hash, contents),
         fingerprints=_present(session, InboundMessage.fingerprint, fingerprints),
         ids=_present(session, InboundMessage.message_id, ids)
         | _present(session, OutboxMessage.message_id, ids),
-        requesters=requesters,
-        words=_words(session, [pair for pair in said if pair[0] in requesters], said_since),
-        recipients=_present(session, OutboxMessage.recipient, addresses, written),
-        suppressed=_present(session, SuppressedAddress.address, addresses),
+        requesters=_present(session, Ticket.requester_addr, requesters),
+        recipients=_present(session, OutboxMessage.recipient, recipients, written),
+        suppressed=_present(session, SuppressedAddress.address, recipients),
         _counts=counts,
     )
-
-
-def words_of(requester_addr: str, text: str) -> str:
-    return f"{requester_addr} {text}"
-
-
-def _words(session: Session, said: Collection[tuple[str, str]], since: datetime) -> set[str]:
-    short = {text for _, text in said if len(text) <= LONG_TEXT}
-    found = {words_of(*pair) for pair in said if pair[1] not in short}
-    if short:
-        written = session.exec(
-            select(Ticket.requester_addr, InboundMessage.text)
-            .join(InboundMessage, col(InboundMessage.ticket_id) == Ticket.id)
-            .where(
-                col(Ticket.requester_addr).in_({address for address, _ in said}),
-                col(InboundMessage.received_at) >= since,
-                col(InboundMessage.text).in_(short),
-            )
-        )
-        found.update(words_of(*pair) for pair in written)
-    return found
 
 
 def _present(session, column, values: Iterable[str], *conditions) -> set[str]:  # type: ignore[no-untyped-def]

@@ -186,6 +186,12 @@ class InboundMessage(Row, table=True):
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
     message_id: str = Field(index=True, description="without angle brackets")
     fingerprint: str = Field(index=True, description="the same for one mail by two ways (B-H5)")
+    content_hash: str = Field(
+        default="",
+        index=True,
+        sa_column_kwargs={"server_default": ""},
+        description="the same for a mail that is sent again by hand",
+    )
     kind: str
     from_addr: str = Field(index=True)
     from_name: str

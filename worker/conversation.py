@@ -9,19 +9,18 @@ from storage.mail import (
     is_archived,
     newest_of_requester,
     participants,
-    same_words_before,
     ticket_of_message_ids,
+    ticket_of_same_content,
 )
-from storage.seen import Seen, words_of
+from storage.seen import Seen
 from storage.tables import Ticket
 from storage.tickets import OPEN, find_ticket, get_ticket
 from worker.acknowledgement import verify_acknowledgement_id, verify_reply_address
-from worker.complaint import Complaint
-from worker.parsed_message import ParsedMessage
+from worker.reading import Reading
 
 REFERENCE = re.compile(r"\bODZ-\d{4}-\d{6,9}\b", re.IGNORECASE)
 REOPEN_WITHIN = timedelta(days=30)
-SAME_WORDS_WITHIN = timedelta(days=7)
+SAME_CONTENT_WITHIN = timedelta(days=7)
 ALBUM_WITHIN = timedelta(hours=1)
 
 
@@ -36,8 +35,7 @@ class Place:
 
 def find_place(
     session: Session,
-    message: ParsedMessage,
-    complaint: Complaint,
+    reading: Reading,
     *,
     now: datetime,
     key: bytes,
@@ -51,12 +49,13 @@ def find_place(
     subject counts only from a participant of that ticket: anybody can copy a number, so a stranger
     gets a new ticket, linked for a person to judge. So does a reply to a ticket that was closed
     more than 30 days ago, and to archived mail unless it is ``archive`` itself. A mail that names
-    nothing but repeats an earlier one of the same requester word by word joins it.
+    nothing but repeats an earlier one of the same requester in all that it says and holds joins it.
 
     key: of the installation, by which our own ids are known even where the database is older.
     seen: where the database need not be asked.
     """
     seen = seen or Seen()
+    message = reading.message
     ids = [*message.in_reply_to, *reversed(message.references)]
     ticket_id = ticket_of_message_ids(session, [sent for sent in ids if sent in seen.ids])
     ticket = None if ticket_id is None else get_ticket(session, ticket_id)
@@ -71,7 +70,7 @@ def find_place(
         if ticket is not None and message.from_addr not in participants(session, ticket):
             return Place(None, related=ticket)
     if ticket is None:
-        return _by_content(session, complaint, seen, now=now)
+        return _by_content(session, reading, seen, now=now)
     if not archive and ticket.id is not None and is_archived(session, ticket.id):
         # The archive has no clock: a living complaint in an old thread needs its own.
         return Place(None, related=ticket)
@@ -80,21 +79,23 @@ def find_place(
     return Place(ticket)
 
 
-def _by_content(session: Session, complaint: Complaint, seen: Seen, *, now: datetime) -> Place:
+def _by_content(session: Session, reading: Reading, seen: Seen, *, now: datetime) -> Place:
     """The place of a mail that names no other: with one that says the same, or on its own.
 
-    Somebody who hears nothing sends the same words again (B.8 row 20). One photograph a mail, as
+    Somebody who hears nothing sends the same mail again (B.8 row 20): the same words with other
+    files, or above another mail handed on, are about something else. One photograph a mail, as
     telephones send them, makes tickets that a person may want to merge (E-67).
     """
-    sender, text = complaint.requester_addr, complaint.text
+    complaint = reading.complaint
+    sender, content = complaint.requester_addr, reading.content_hash
     if not sender or sender not in seen.requesters:
         return Place(None)
-    if text.strip():
-        if words_of(sender, text) not in seen.words:
+    if complaint.text.strip():
+        if content not in seen.contents:
             return Place(None)
-        same = same_words_before(session, sender, text, since=now - SAME_WORDS_WITHIN)
+        same = ticket_of_same_content(session, sender, content, since=now - SAME_CONTENT_WITHIN)
         if same is not None and same.status in OPEN:
-            return Place(same, reason="B-H5: the same words came from this address before")
+            return Place(same, reason="B-H5: the same mail came from this address before")
         return Place(None)
     since = now - ALBUM_WITHIN
     return Place(

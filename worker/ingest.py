@@ -25,7 +25,7 @@ from storage.mail import (
 )
 from storage.outbox import acknowledgement_of, recent_by_domain
 from storage.outbox import suppress as keep_from
-from storage.seen import Seen, look_up, words_of
+from storage.seen import Seen, look_up
 from storage.tables import InboundMessage, Instance, RawMessage, Ticket
 from storage.tickets import (
     OPEN,
@@ -43,7 +43,7 @@ from worker.acknowledge import DAY, HOUR, acknowledge
 from worker.acknowledgement import verify_loop_header
 from worker.complaint import Complaint
 from worker.context import Context, known_addresses
-from worker.conversation import SAME_WORDS_WITHIN, Place, find_place
+from worker.conversation import Place, find_place
 from worker.loop import given_back, work_through
 from worker.mime import as_plain_text
 from worker.parsed_message import Bounce, ParsedMessage
@@ -189,23 +189,23 @@ def _seen(
     context: Context, session: Session, rows: Sequence[RawMessage], readings: Sequence[Reading]
 ) -> Seen:
     messages = [reading.message for reading in readings]
-    complaints = [reading.complaint for reading in readings]
-    addresses = {wire_address(complaint.requester_addr) for complaint in complaints}
+    requesters = {reading.complaint.requester_addr for reading in readings}
+    recipients = set(map(wire_address, requesters))
     now = context.clock()
     return look_up(
         session,
-        contents=[str(row.sha256) for row in rows],
+        mails=[str(row.sha256) for row in rows],
+        contents=[reading.content_hash for reading in readings],
         fingerprints=[reading.fingerprint for reading in readings],
         ids=[
             name
             for m in messages
             for name in (m.message_id, *m.in_reply_to, *m.references, *m.returned_ids)
         ],
-        addresses=addresses,
-        said=[(complaint.requester_addr, complaint.text) for complaint in complaints],
-        said_since=now - SAME_WORDS_WITHIN,
+        requesters=requesters,
+        recipients=recipients,
         written_since=now - DAY,
-        counts=recent_by_domain(session, addresses, since=now - HOUR),
+        counts=recent_by_domain(session, recipients, since=now - HOUR),
     )
 
 
@@ -248,7 +248,7 @@ class _Desk:
     ) -> None:
         """Give one mail its outcome; ``files``: the SHA-256 of each attachment."""
         session, seen, message = self.session, self.seen, reading.message
-        same_bytes = first_with_same_bytes(session, row) if row.sha256 in seen.contents else None
+        same_bytes = first_with_same_bytes(session, row) if row.sha256 in seen.mails else None
         if same_bytes is not None:
             reason = "B-H4: the same bytes as an earlier message"
             _close(row, "duplicate", same_bytes.ticket, reason)
@@ -258,14 +258,13 @@ class _Desk:
         if twin is not None:
             _close(row, "duplicate", twin.ticket, "B-H5: the same mail came by another way")
             return
-        seen.contents.add(str(row.sha256))
+        seen.mails.add(str(row.sha256))
         if message.kind in AUTOMATIC or _is_ours(message, self.instance):
             self._keep_automatic(row, reading, files)
             return
         place = find_place(
             session,
-            message,
-            reading.complaint,
+            reading,
             now=self.context.clock(),
             key=self.instance.loop_key,
             archive=row.archive,
@@ -357,6 +356,7 @@ class _Desk:
             ticket=ticket,
             message_id=message.message_id,
             fingerprint=reading.fingerprint,
+            content_hash=reading.content_hash,
             kind=message.kind,
             from_addr=message.from_addr,
             from_name=message.from_name,
@@ -374,7 +374,7 @@ class _Desk:
         self.seen.ids.add(message.message_id)
         if ticket is not None:
             self.seen.requesters.add(ticket.requester_addr)
-            self.seen.words.add(words_of(ticket.requester_addr, complaint.text))
+            self.seen.contents.add(reading.content_hash)
         described = [(a.name, a.type, a.size, a.inline) for a in message.attachments]
         add_attachments(
             self.session,

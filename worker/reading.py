@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from triage.text import prepare
 from worker.complaint import Complaint, complaint_in
 from worker.mime import parse
 from worker.parsed_message import KnownAddresses, ParsedMessage
@@ -15,6 +16,7 @@ class Reading:
     message: ParsedMessage
     complaint: Complaint
     fingerprint: str  # the same for one mail that came by two ways with other trace fields (B-H5)
+    content_hash: str  # the same for a mail that is sent again by hand (B.8 row 20)
 
 
 def read_mail(raw: bytes, known: KnownAddresses) -> Reading:
@@ -22,17 +24,19 @@ def read_mail(raw: bytes, known: KnownAddresses) -> Reading:
 
 
 def reading_of(message: ParsedMessage) -> Reading:
-    return Reading(message, complaint_in(message), _fingerprint(message))
-
-
-def _fingerprint(message: ParsedMessage) -> str:
-    parts = (
-        message.message_id,
-        message.from_addr,
-        message.date.isoformat() if message.date else "",
-        _sha256(message.body.encode()),
-        *(_sha256(attachment.content) for attachment in message.attachments),
+    files = [_sha256(attachment.content) for attachment in message.attachments]
+    body = _sha256(message.body.encode())
+    words = _sha256(" ".join(message.body.split()).encode())
+    date = message.date.isoformat() if message.date else ""
+    return Reading(
+        message,
+        complaint_in(message),
+        fingerprint=_joined(message.message_id, message.from_addr, date, body, *files),
+        content_hash=_joined(prepare(message.subject, ""), words, *sorted(files)),
     )
+
+
+def _joined(*parts: str) -> str:
     return _sha256("\n".join(parts).encode())
 
 

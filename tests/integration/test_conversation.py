@@ -9,9 +9,9 @@ from storage.tables import InboundMessage
 from storage.tickets import open_ticket
 from tests.factories import NOW, a_mail, a_raw_message, a_ticket, an_outbox_message
 from worker.acknowledgement import reply_address, verify_reply_address
-from worker.complaint import complaint_in
 from worker.conversation import REOPEN_WITHIN, find_place
 from worker.mime import parse
+from worker.reading import reading_of
 
 ANNA = "anna@klient.example"
 
@@ -51,7 +51,7 @@ def place(session, **keys):
 
 
 def place_of(session, message, **keys):
-    return find_place(session, message, complaint_in(message), now=NOW, key=b"key", **keys)
+    return find_place(session, reading_of(message), now=NOW, key=b"key", **keys)
 
 
 def test_a_message_that_names_nothing_has_no_place(session):

@@ -482,6 +482,30 @@ def test_b8_row_20_the_same_words_sent_again_join_their_ticket(desk):
     assert len(desk.owed()) == 1
 
 
+HANDED_ON = (
+    "Dzień dobry, przekazuję.\n\n---------- Forwarded message ---------\n"
+    "Od: {0} <{0}@klient.example>\nTemat: Wazon\n\nPrzyszedł {1} rozbity.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (HANDED_ON.format("ewa", "wazon"), HANDED_ON.format("jan", "talerz")),
+        ("Zamówienie 123456: proszę o zwrot.", "Zamówienie 123457: proszę o zwrot."),
+    ],
+    ids=["handed on", "another order"],
+)
+def test_the_same_words_about_something_else_are_a_ticket_of_their_own(desk, one, other):
+    """Who hands on two customers' mails by the same words has two complaints."""
+    assert [desk.read(mail(text)).outcome for text in (one, other)] == ["ticket", "ticket"]
+
+
+def test_the_same_words_under_another_subject_are_a_ticket_of_their_own(desk):
+    one, other = (mail(subject=f"Zamówienie {number}") for number in (123456, 123457))
+    assert [desk.read(raw).outcome for raw in (one, other)] == ["ticket", "ticket"]
+
+
 def test_b8_row_21_a_second_complaint_within_ten_minutes_is_not_acknowledged(desk):
     desk.read(mail())
     row = desk.read(mail("I jeszcze jedno: w drugiej paczce brakuje instrukcji."))
