@@ -42,6 +42,7 @@ def parse(
     """Mails to parsed messages; no mail is refused. Example: odzew parse --json inbox/"""
     from dataclasses import replace
 
+    from config.addresses import plain_address
     from worker.context import known_addresses
     from worker.mime import parse as parse_mail
     from worker.parsed_json import to_json
@@ -50,9 +51,9 @@ def parse(
         raise typer.BadParameter(f"--body: {body!r} is not known; allowed: text, html")
     known = known_addresses(settings_or_default(config))
     if own_domain:
-        known = replace(known, own_domains=tuple(name.lower() for name in own_domain))
+        known = replace(known, own_domains=tuple(map(plain_address, own_domain)))
     if trusted_forwarder:
-        known = replace(known, trusted_forwarders=tuple(a.lower() for a in trusted_forwarder))
+        known = replace(known, trusted_forwarders=tuple(map(plain_address, trusted_forwarder)))
 
     def parsed() -> Iterator[dict[str, Any]]:
         for path in mail_files(paths):

@@ -9,6 +9,7 @@ from sqlalchemy import Insert, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col, select
 
+from config.addresses import plain_address
 from storage.files import FileStore
 from storage.tables import (
     Attachment,
@@ -232,7 +233,8 @@ def participants(session: Session, ticket: Ticket) -> set[str]:
             InboundMessage.ticket_id == ticket.id, InboundMessage.kind == "person"
         )
     )
-    return {ticket.requester_addr, *senders} - {""}
+    # Rows of earlier versions have a domain in A-labels.
+    return set(map(plain_address, {ticket.requester_addr, *senders})) - {""}
 
 
 def messages_of_ticket(session: Session, ticket_id: int) -> Sequence[InboundMessage]:

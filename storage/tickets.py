@@ -112,11 +112,11 @@ def confirm_requester(
     add_event(session, ticket, "requester_confirmed", actor=actor, changed=before != address)
 
 
-def with_confirmed_requester(session: Session, *, limit: int) -> Sequence[Ticket]:
-    """Tickets whose acknowledgement a person has released."""
+def with_confirmed_requester(session: Session, *, now: datetime, limit: int) -> Sequence[Ticket]:
+    """Tickets whose acknowledgement a person has released, and that are due."""
     return session.exec(
         select(Ticket)
-        .where(col(Ticket.acknowledgement_wanted_at).is_not(None))
+        .where(col(Ticket.acknowledgement_wanted_at) <= now)
         .order_by(col(Ticket.acknowledgement_wanted_at))
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -17,7 +17,11 @@ _SIGNS = re.compile(rf"([-=_.*>~+#!?|])\1{{{_KEPT},}}")
 _EMPTY_LINES = re.compile(rf"(?:\n[^\S\n]{{0,{_KEPT}}}){{3,}}\n")
 _LONG_RUN = re.compile(rf"\s{{{_KEPT + 1}}}|([-=_.*>~+#!?|])\1{{{_KEPT}}}")
 # To put thousands of accents on one letter in order (NFC) takes the square of their number.
-_ACCENT = "".join(char for char in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(char))
+_ACCENT = "".join(
+    char
+    for char in map(chr, range(0x300, 0x1F000))
+    if unicodedata.combining(unicodedata.normalize("NFKD", char)[0])
+)
 _ACCENTS = re.compile(rf"([{_ACCENT}]{{{_KEPT}}})[{_ACCENT}]+")
 _SPACES = re.compile(r"\s+")
 # A word as people write them; a run of a thousand letters is none.
@@ -47,7 +51,7 @@ def folded(text: str) -> str:
     A soft hyphen or a joiner inside a word leaves no gap in it (E-21); a Cyrillic letter among
     Latin ones, or a wide one, becomes the Latin letter that it looks like (E-20).
     """
-    composed = _SPACES.sub(" ", unicodedata.normalize("NFC", _fewer_accents(text))).strip()
+    composed = _SPACES.sub(" ", unicodedata.normalize("NFC", fewer_accents(text))).strip()
     if composed.isascii():
         visible = composed
     else:
@@ -78,14 +82,15 @@ def without_runs(text: str) -> str:
     What a person reads is the same; patterns that look for what follows such a run, from each of
     its characters, would need hours for a mail of nothing else (E-48).
     """
-    text = _fewer_accents(text)
+    text = fewer_accents(text)
     if not _LONG_RUN.search(text):
         return text
     shorter = _BLANKS.sub(" " * _KEPT, _SIGNS.sub(r"\1" * _KEPT, text))
     return _EMPTY_LINES.sub("\n\n\n", shorter)
 
 
-def _fewer_accents(text: str) -> str:
+def fewer_accents(text: str) -> str:
+    """The text with eight accents on one letter at most."""
     return text if text.isascii() else _ACCENTS.sub(r"\1", text)
 
 

@@ -6,6 +6,7 @@ import re
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 
+from config.addresses import plain_address
 from storage.labels import add_label
 from storage.mail import is_archived
 from storage.tables import STATUSES, URGENCIES, Ticket
@@ -75,7 +76,7 @@ def confirm(visit: SignedIn, reference: str) -> Response:
     The acknowledgement that had waited for this goes out then, unless something else forbids it.
     """
     ticket = require_ticket(visit, reference)
-    address = visit.fields.get("address", "").strip().lower()
+    address = plain_address(visit.fields.get("address", "").strip())
     if not _ADDRESS.fullmatch(address) or len(address) > 254:
         return _back(visit, ticket, flash="bad_address")
     if ticket.requester_status != "known":

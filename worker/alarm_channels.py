@@ -214,11 +214,15 @@ def send_mail(context: Context, instance: Instance, alarms: Sequence[Alarm]) -> 
     assert server is not None, "configured() says so"
     sender = parseaddr(server.sender)[1]
     refusals: list[str] = []
-    with _as_channel(), connect(server) as connection:
+    with _as_channel():
         for reader in context.settings.alerts.to:
             content = alarm_message(context, instance, alarms, to=reader, now=context.clock())
             try:
-                connection.send(content, sender=sender, recipient=reader, before_data=lambda: None)
+                # A connection for each: there are servers that take one message over one.
+                with connect(server) as connection:
+                    connection.send(
+                        content, sender=sender, recipient=reader, before_data=lambda: None
+                    )
             except PermanentError as error:
                 refusals.append(str(error))
                 log.warning("alarm mail refused", extra={"problem": str(error)})

@@ -8,6 +8,7 @@ providers add none.
 import re
 from dataclasses import dataclass
 
+from config.addresses import plain_address
 from worker.parsed_message import Authenticity, KnownAddresses
 from worker.received import BY_HOST
 from worker.structure import Part
@@ -146,7 +147,7 @@ def _instance(text: str) -> int:
 
 def _related(one: str, other: str) -> bool:
     """Relaxed alignment (RFC 7489 §3.1), without a list of suffixes: one lies in the other."""
-    one, other = one.strip(".").lower(), other.strip(".").lower()
+    one, other = plain_address(one.strip(".")), plain_address(other.strip("."))
     if not one or not other or "." not in one or "." not in other:
         return False
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")

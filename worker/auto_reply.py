@@ -8,6 +8,7 @@ looks like a machine: a note taken for a person costs a look, a person taken for
 
 import re
 
+from config.addresses import wire_address
 from triage.mail_words import (
     ABSENCE,
     ADDRESS_GONE,
@@ -174,7 +175,9 @@ def _answers_us(root: Part, known: KnownAddresses, subject: str) -> bool:
     ids = f"{root.get('in-reply-to')} {root.get('references')}".lower()
     if len(ids) < 4:
         return False
-    return _OUR_ID.search(ids) is not None or any(f"@{d}>" in ids for d in known.own_domains)
+    return _OUR_ID.search(ids) is not None or any(
+        f"@{domain}>" in ids for own in known.own_domains for domain in {own, wire_address(own)}
+    )
 
 
 def _begins_as_notice(note: str) -> int:

@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from triage.mail_words import STUB
+from triage.text import fewer_accents
 from worker import charset, html, tnef
 from worker.headers import decode_words, one_line
 from worker.parsed_message import Attachment
@@ -242,7 +243,7 @@ def _unpacked(part: Part) -> list[Attachment]:
 
 
 def _clean_name(name: str) -> str:
-    return unicodedata.normalize("NFC", one_line(name.translate(_SURROGATES)))
+    return unicodedata.normalize("NFC", fewer_accents(one_line(name.translate(_SURROGATES))))
 
 
 def _name(part: Part) -> str:

@@ -11,7 +11,7 @@ RequesterSource = Literal["from", "reply_to", "forward", "form", "group", "relay
 
 @dataclass(frozen=True)
 class KnownAddresses:
-    """What a shop says about addresses of its own; all lower case, see ``odzew.toml``."""
+    """What a shop says about addresses of its own, as ``plain_address`` has them."""
 
     own_domains: tuple[str, ...] = ()
     own_addresses: tuple[str, ...] = ()  # mailboxes, senders, aliases
@@ -70,7 +70,7 @@ class Bounce:
 
 @dataclass(frozen=True)
 class ParsedMessage:
-    """One mail. Addresses are lower case; ids have no angle brackets; absent text is ""."""
+    """One mail. Addresses as ``plain_address`` has them; ids without brackets; absent text: ""."""
 
     subject: str
     from_addr: str

@@ -143,7 +143,9 @@ def _waiting(context: Context, table: type[WorkColumns]) -> Callable[[], bool]:
         with open_session(context.engine) as session:
             if has_work(session, table, now=context.clock()):
                 return True
-            return table is RawMessage and bool(with_confirmed_requester(session, limit=1))
+            return table is RawMessage and bool(
+                with_confirmed_requester(session, now=context.clock(), limit=1)
+            )
 
     return is_due
 

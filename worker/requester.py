@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from config.addresses import plain_address
 from triage.mail_words import VIA
 from worker.form_fields import FormFields
 from worker.headers import Address, addresses
@@ -151,7 +152,7 @@ def _list_names(root: Part) -> list[str]:
     """The addresses of List-Id and List-Post with a dot for the ``@``."""
     listed = root.get("list-id").lower().rpartition("<")[2].partition(">")[0].strip()
     posts = [post.lower() for post in _MAILTO.findall(root.get("list-post"))]
-    return [name.replace("@", ".") for name in (listed, *posts) if name]
+    return [plain_address(name).replace("@", ".") for name in (listed, *posts) if name]
 
 
 def _behind_group(

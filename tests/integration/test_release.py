@@ -9,7 +9,8 @@ from storage.tickets import confirm_requester
 from tests.factories import NOW, a_mail, a_mailbox, an_smtp_server, in_the_ledger
 from worker.context import known_addresses
 from worker.ingest import ingest
-from worker.parser_process import ParserProcess
+from worker.parser_process import ParserProcess, Unparsable
+from worker.release import AGAIN_AFTER
 
 HALF_A_HEADER = (
     "Klientka dzwoniła, pisze też mailem.\n\n---------- Wiadomość przekazana dalej ---------\n"
@@ -94,7 +95,8 @@ def test_an_address_that_cannot_be_written_to_is_refused_with_its_reason(context
     assert ticket.acknowledgement_reason.startswith("B-D2: ")
 
 
-def test_a_mail_that_cannot_be_read_again_keeps_no_other_waiting(context, parser):
+def test_a_mail_that_cannot_be_read_again_keeps_no_other_waiting(context, parser, clock):
+    """It is tried once more; then a person sees why, and may confirm the address again."""
     mail = a_mail(sender="Ola <ola@sklep.example>", subject="Fwd: Wazon", text=HALF_A_HEADER)
     ticket = read(context, parser, mail)
     with open_session(context.engine) as session:
@@ -103,7 +105,37 @@ def test_a_mail_that_cannot_be_read_again_keeps_no_other_waiting(context, parser
         session.commit()
     [other] = in_the_ledger(context, a_mail())
     ticket = confirm(context, parser, ticket, "ewa@klient.example")
-    assert ticket.acknowledgement_wanted_at is None
-    assert ticket.acknowledgement_reason.startswith("the mail could not be read again")
+    assert ticket.acknowledgement_wanted_at == clock.now + AGAIN_AFTER
     with open_session(context.engine) as session:
         assert session.get(RawMessage, other.id).outcome == "ticket"
+    clock.forward(minutes=6)
+    ingest(context, parser)
+    with open_session(context.engine) as session:
+        ticket = session.get(Ticket, ticket.id)
+    assert ticket.acknowledgement_wanted_at is None
+    assert ticket.requester_status == "suggested"
+    assert ticket.acknowledgement_reason.startswith("the mail could not be read again: ")
+
+
+@pytest.mark.parametrize("error", [Unparsable("the parser did not survive"), RecursionError()])
+def test_a_parser_that_died_by_chance_costs_no_acknowledgement(context, parser, clock, error):
+    mail = a_mail(sender="Ola <ola@sklep.example>", subject="Fwd: Wazon", text=HALF_A_HEADER)
+    ticket = read(context, parser, mail)
+    confirm(context, FailsOnce(parser, error), ticket, "ewa@klient.example")
+    assert owed(context) == []
+    clock.forward(minutes=6)
+    ingest(context, parser)
+    assert [message.recipient for message in owed(context)] == ["ewa@klient.example"]
+
+
+class FailsOnce:
+    """A parser that the machine has killed once, for lack of memory."""
+
+    def __init__(self, parser, error):
+        self._parser, self._error = parser, error
+
+    def read_all(self, contents):
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return self._parser.read_all(contents)

@@ -181,6 +181,7 @@ def test_what_stands_beyond_the_limit_is_not_read():
         "> " * 500_000,
         "Odstępuję od umowy. e" + "\u0301\u0323" * 100_000,
         "Odstępuję od umowy. ש" + "\u05b0\u05b1" * 100_000,
+        "Odstępuję od umowy. a" + "\u0f73" * 100_000,
     ],
 )
 def test_hostile_text_takes_no_time(text):

@@ -113,3 +113,12 @@ def test_b_d4_a_foreign_return_path_that_nothing_vouches_for():
     assert parse(a_mail(**foreign), SHOP).auto_ack_ok
     signed = "mx.sklep.example; dkim=pass header.d=example.com"
     assert parse(a_mail(Authentication_Results=signed, **foreign), SHOP).auto_ack_ok
+
+
+def test_a_domain_in_a_labels_vouches_for_the_same_in_polish_letters():
+    """RFC 8601 §2.2: a server writes what it has seen on the wire."""
+    results = "Authentication-Results: mx.sklep.example; dkim=pass header.d=xn--w-uga1v8h.example"
+    found = authentication(
+        read(results.encode() + b"\r\n" + a_mail())[0], known=SHOP, from_addr="jan@żółw.example"
+    )
+    assert found.outcome == "pass"

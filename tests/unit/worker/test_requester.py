@@ -1,5 +1,7 @@
 """Whom a ticket belongs to: the rules B-F1 to B-F6 and B-D3."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.worker.mails import a_mail
@@ -276,3 +278,13 @@ def test_a_machine_of_ours_without_a_stranger_is_our_own():
 def test_a_forward_says_how_sure_its_address_is(status, headers):
     body = FORWARD if status == "known" else INCOMPLETE
     assert complaint_in(parse(a_mail(body, **headers), KNOWN)).requester_status == status
+
+
+def test_a_group_is_known_in_either_form_of_its_domain():
+    known = replace(KNOWN, groups=("grupa@żółw.example",))
+    wire = {
+        name: value.replace("sklep.example", "xn--w-uga1v8h.example")
+        for name, value in GROUP.items()
+    }
+    mail = parse(a_mail(**wire, From="Jan Nowak <jan@example.com>"), known)
+    assert (mail.kind, mail.requester_addr) == ("person", "jan@example.com")
