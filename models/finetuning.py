@@ -145,7 +145,8 @@ class _Training:
         counts = self.urgency_targets.argmax(1).bincount(minlength=len(urgencies)).float()
         self.balance = (counts.mean() / counts.clamp(1)) ** 0.5
         self.projections.to(device)
-        groups = _groups(encoder.model, [self.heads, self.projections], recipe)
+        learning = [self.heads, self.projections] if recipe.contrastive else [self.heads]
+        groups = _groups(encoder.model, learning, recipe)
         self.optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.weights = [p for group in self.optimiser.param_groups for p in group["params"]]

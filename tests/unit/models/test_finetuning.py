@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,10 +63,10 @@ def examples(n: int = 32) -> list[Example]:
     ]
 
 
-def tuned(base: Path, **options) -> tuple[Encoder, np.ndarray]:
+def tuned(base: Path, recipe: Recipe = RECIPE, **options) -> tuple[Encoder, np.ndarray]:
     encoder = Encoder.load(base, precision="fp32")
     head, _ = fine_tune(
-        encoder, examples(), causes=CAUSES, urgencies=URGENCIES, recipe=RECIPE, **options
+        encoder, examples(), causes=CAUSES, urgencies=URGENCIES, recipe=recipe, **options
     )
     return encoder, head.weight
 
@@ -98,8 +99,10 @@ def test_word_embeddings_stay_as_they_are_bit_for_bit(base, tmp_path):
     assert "encoder.layer.0.output.dense.weight.q8" in after
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_the_same(base, tmp_path):
-    _, whole = tuned(base)
+@pytest.mark.parametrize("contrastive", [0, 0.1])
+def test_a_run_that_was_stopped_goes_on_and_ends_the_same(base, tmp_path, contrastive):
+    recipe = replace(RECIPE, contrastive=contrastive)
+    _, whole = tuned(base, recipe)
     checkpoint = tmp_path / "checkpoint.safetensors"
 
     class Stopped(Exception):
@@ -110,10 +113,12 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(base, tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        tuned(base, checkpoint=checkpoint, on_progress=stop_in_the_second_epoch)
+        tuned(base, recipe, checkpoint=checkpoint, on_progress=stop_in_the_second_epoch)
     assert checkpoint.exists()
     steps: list[int] = []
-    _, resumed = tuned(base, checkpoint=checkpoint, on_progress=lambda done, *_: steps.append(done))
+    _, resumed = tuned(
+        base, recipe, checkpoint=checkpoint, on_progress=lambda done, *_: steps.append(done)
+    )
     assert steps[0] == 5  # four steps an epoch: the first epoch was not run again
     # Dropout draws other numbers after the stop, so alike and not equal.
     np.testing.assert_allclose(resumed, whole, atol=0.3 * np.abs(whole).max())
