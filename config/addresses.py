@@ -11,7 +11,7 @@ def plain_address(text: str) -> str:
     Letters that only look different, such as mathematical ones, become those that they stand for
     (Unicode Technical Standard 46). What is no domain stays as it is.
     """
-    local, at, domain = text.lower().rpartition("@")
+    local, at, domain = text.strip().lower().rpartition("@")
     if not domain.isascii() or "xn--" in domain:
         with suppress(idna.IDNAError):
             domain = idna.decode(idna.encode(domain, uts46=True))
@@ -20,7 +20,7 @@ def plain_address(text: str) -> str:
 
 def wire_address(text: str) -> str:
     """The same as it goes over the wire, the domain in A-labels."""
-    local, at, domain = text.lower().rpartition("@")
+    local, at, domain = text.strip().lower().rpartition("@")
     if not domain.isascii():
         with suppress(idna.IDNAError):
             domain = idna.encode(domain, uts46=True).decode("ascii")

@@ -174,7 +174,8 @@ class Troubles:
             for cause, steps in list(self._steps.items()):
                 if step in steps:
                     steps.remove(step)
-                    if not steps:
+                    # A database that one step reaches is there for all; some run but now and then.
+                    if not steps or cause == DATABASE:
                         del self._steps[cause]
                         log.info("step works again", extra={"step": step})
 
